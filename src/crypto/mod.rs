@@ -1,0 +1,1 @@
+//! Derive, seal, open; no input or output.

@@ -1,0 +1,1 @@
+//! Secrets: snapshot, read, change, merge.
