@@ -23,6 +23,20 @@ const MAX_DEPTH: u8 = 16;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Unknown(BTreeMap<u64, Zeroizing<Vec<u8>>>);
 
+#[cfg(test)]
+impl Unknown {
+    /// The keys, ascending.
+    pub(crate) fn keys(&self) -> Vec<u64> {
+        self.0.keys().copied().collect()
+    }
+
+    /// The document of all entries but that of `key`.
+    pub(crate) fn without(mut self, key: u64) -> Vec<u8> {
+        self.0.remove(&key).expect("a key that is there");
+        write(|e| MapWriter::begin(e, 0, &self)?.end())
+    }
+}
+
 impl fmt::Debug for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} unknown keys", self.0.len())

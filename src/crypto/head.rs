@@ -324,3 +324,164 @@ impl HeadData {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn slot() -> Slot {
+        let public = BothPasswords {
+            salt: [4; 16],
+            kdf: KdfParams::LEAST,
+        };
+        Slot {
+            public: public.encode(),
+            nonce: [5; 12],
+            wrapped: vec![6; 64],
+            proof: [7; 32],
+            unknown: Unknown::default(),
+        }
+    }
+
+    fn meta() -> HeadMeta {
+        HeadMeta {
+            wallet_id: [1; 16],
+            device_salt: [2; 16],
+            kdf: KdfParams::DEFAULT,
+            slots: vec![slot()],
+            unknown: Unknown::default(),
+        }
+    }
+
+    /// The one place of `from` in the encoding of [`meta`] replaced by `to`.
+    fn with(from: &[u8], to: &[u8]) -> Result<HeadMeta, CryptoError> {
+        let bytes = meta().encode();
+        let places: Vec<_> = (0..bytes.len())
+            .filter(|at| bytes[*at..].starts_with(from))
+            .collect();
+        assert_eq!(places.len(), 1, "{from:x?}");
+        let (before, after) = (&bytes[..places[0]], &bytes[places[0] + from.len()..]);
+        HeadMeta::decode(&[before, to, after].concat())
+    }
+
+    #[test]
+    fn meta_returns_as_it_was_with_keys_of_later_versions() {
+        let plain = meta();
+        assert_eq!(HeadMeta::decode(&plain.encode()), Ok(plain));
+        // Key 7 of a later version in the head, key 9 in the slot.
+        let mut bytes = meta().encode().to_vec();
+        bytes[0] = 0xa7;
+        bytes.extend(b"\x07\x18\x2a");
+        let proof = [0x04, 0x58, 0x20].iter().chain(&[7; 32]).copied();
+        let proof: Vec<u8> = proof.collect();
+        let at = bytes.windows(proof.len()).position(|w| w == proof).unwrap();
+        bytes.splice(at + proof.len()..at + proof.len(), *b"\x09\xf6");
+        let slot_at = bytes.windows(3).position(|w| w == b"\x05\x81\xa4").unwrap();
+        bytes[slot_at + 2] = 0xa5;
+        let read = HeadMeta::decode(&bytes).unwrap();
+        assert_eq!(format!("{:?}", read.unknown), "1 unknown keys");
+        assert_eq!(format!("{:?}", read.slots[0].unknown), "1 unknown keys");
+        assert_eq!(read.encode(), bytes);
+    }
+
+    #[test]
+    fn an_unknown_format_or_feature_is_refused_by_name() {
+        let refused = |bytes: &[u8]| HeadMeta::decode(bytes).unwrap_err();
+        // Format first, even if all else is of that format and means nothing here.
+        assert_eq!(refused(b"\xa1\x01\x02"), CryptoError::UnknownFormat(2));
+        assert_eq!(
+            with(b"\x06\x80", b"\x06\x81\x65glass"),
+            Err(CryptoError::UnknownFeature("glass".into()))
+        );
+        // Before what only this version would find wrong.
+        assert_eq!(
+            refused(b"\xa2\x01\x01\x06\x82\x61a\x61b"),
+            CryptoError::UnknownFeature("a".into())
+        );
+        for name in [&b"\x06\x81\x60"[..], b"\x06\x81\x63a\nb", b"\x06\x81\x01"] {
+            let refused = with(b"\x06\x80", name);
+            assert!(matches!(refused, Err(CryptoError::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn what_a_store_may_ask_for_is_bounded() {
+        let malformed = |read: Result<HeadMeta, _>| matches!(read, Err(CryptoError::Malformed(_)));
+        let slots = |n| HeadMeta {
+            slots: vec![slot(); n],
+            ..meta()
+        };
+        assert!(HeadMeta::decode(&slots(MAX_SLOTS).encode()).is_ok());
+        assert!(malformed(HeadMeta::decode(&slots(MAX_SLOTS + 1).encode())));
+        assert!(malformed(HeadMeta::decode(&slots(0).encode())));
+        for (wrapped, fits) in [(MAX_WRAPPED, true), (MAX_WRAPPED + 1, false)] {
+            let mut head = meta();
+            head.slots[0].wrapped = vec![0; wrapped];
+            assert_eq!(HeadMeta::decode(&head.encode()).is_ok(), fits);
+        }
+        assert!(malformed(HeadMeta::decode(&vec![0; MAX_META + 1])));
+        // The head's own derivation, and the slot's, which stands in a byte string.
+        let absurd = KdfParams {
+            passes: 17,
+            ..KdfParams::DEFAULT
+        };
+        let refused = with(b"\x1a\x00\x01\x00\x00\x03", b"\x1a\x00\x01\x00\x00\x11");
+        assert_eq!(refused, Err(CryptoError::KdfOutOfBounds(absurd)));
+        let refused = with(b"\x19\x4c\x00\x02", b"\x19\x4c\x00\x01");
+        assert!(matches!(refused, Err(CryptoError::KdfOutOfBounds(_))));
+    }
+
+    #[test]
+    fn a_slot_of_an_unknown_kind_is_kept_and_opens_nothing() {
+        let mut other = slot();
+        other.public = b"\xa2\x01\x02\x02\x63any".to_vec();
+        let head = HeadMeta {
+            slots: vec![other, slot()],
+            ..meta()
+        };
+        let read = HeadMeta::decode(&head.encode()).unwrap();
+        assert_eq!(read, head);
+        assert!(read.slots[0].both_passwords().unwrap().is_none());
+        assert!(read.slots[1].both_passwords().unwrap().is_some());
+    }
+
+    #[test]
+    fn every_key_of_meta_and_data_is_required() {
+        let data = HeadData {
+            digest: [1; 32],
+            count: 2,
+            created_ns: 3,
+            committed_ns: u64::MAX,
+            unknown: Unknown::default(),
+        };
+        assert_eq!(HeadData::decode(&data.encode()), Ok(data.clone()));
+        let names = |bytes: &[u8]| cbor::read(bytes, |_, _| Ok(false)).unwrap().keys();
+        for key in names(&data.encode()) {
+            let bytes = cbor::read(&data.encode(), |_, _| Ok(false)).unwrap();
+            assert!(HeadData::decode(&bytes.without(key)).is_err(), "{key}");
+        }
+        let bytes = meta().encode();
+        for key in names(&bytes) {
+            let bytes = cbor::read(&bytes, |_, _| Ok(false)).unwrap();
+            assert!(HeadMeta::decode(&bytes.without(key)).is_err(), "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = HeadMeta::decode(&bytes);
+            let _ = HeadData::decode(&bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_is_refused_or_means_itself(at in any::<prop::sample::Index>(), to: u8) {
+            let mut bytes = meta().encode().to_vec();
+            *at.get_mut(&mut bytes) = to;
+            if let Ok(head) = HeadMeta::decode(&bytes) {
+                prop_assert_eq!(head.encode(), bytes);
+            }
+        }
+    }
+}

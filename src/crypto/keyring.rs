@@ -186,3 +186,160 @@ fn keyring_aad(wallet_id: &[u8; 16], public: &[u8]) -> Vec<u8> {
     ]
     .concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::Counting;
+    use proptest::prelude::*;
+
+    const WALLET: [u8; 16] = [9; 16];
+
+    fn secret(text: &str) -> SecretBytes {
+        SecretBytes::new(text.into())
+    }
+
+    fn device(byte: u8) -> DeviceKey {
+        DeviceKey::from_bytes([byte; 32])
+    }
+
+    /// A head with one slot for each of these device keys; all open with "memorable".
+    fn head(devices: &[u8]) -> (HeadMeta, Keyring) {
+        let random = Counting::default();
+        let keyring = Keyring::new(&random);
+        let slot = |byte: &u8| {
+            let memorable = secret("memorable");
+            let least = KdfParams::LEAST;
+            new_slot(
+                &keyring,
+                &device(*byte),
+                &memorable,
+                least,
+                &WALLET,
+                &random,
+            )
+            .unwrap()
+        };
+        let head = HeadMeta {
+            wallet_id: WALLET,
+            device_salt: [0; 16],
+            kdf: KdfParams::LEAST,
+            slots: devices.iter().map(slot).collect(),
+            unknown: Unknown::default(),
+        };
+        (head, keyring)
+    }
+
+    fn refusal(head: &HeadMeta, device_key: u8, memorable: &str) -> CryptoError {
+        let opened = unlock(head, &device(device_key), &secret(memorable));
+        opened.err().expect("it must not open")
+    }
+
+    #[test]
+    fn opens_with_both_passwords_only() {
+        let (head, keyring) = head(&[1]);
+        let opened = unlock(&head, &device(1), &secret("memorable"));
+        let opened = opened.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(opened.newest_epoch(), FIRST_EPOCH);
+        assert!(opened.epochs == keyring.epochs);
+        assert_eq!(refusal(&head, 2, "memorable"), CryptoError::WrongPassword);
+        assert_eq!(refusal(&head, 1, "memorably"), CryptoError::WrongPassword);
+        assert_eq!(refusal(&head, 1, ""), CryptoError::WrongPassword);
+    }
+
+    #[test]
+    fn any_slot_opens_and_all_have_their_own_salt_and_nonce() {
+        let (mut head, keyring) = head(&[1, 2]);
+        assert_ne!(head.slots[0].public, head.slots[1].public);
+        assert_ne!(head.slots[0].nonce, head.slots[1].nonce);
+        // A slot of a later version stands first.
+        let mut other = head.slots[0].clone();
+        other.public = b"\xa1\x01\x02".to_vec();
+        head.slots.insert(0, other);
+        for byte in [1, 2] {
+            let opened = unlock(&head, &device(byte), &secret("memorable"));
+            let opened = opened.unwrap_or_else(|error| panic!("{error}"));
+            assert!(opened.epochs == keyring.epochs);
+        }
+    }
+
+    #[test]
+    fn a_changed_slot_opens_nothing() {
+        let (good, _) = head(&[1]);
+        let changed = |change: fn(&mut HeadMeta)| {
+            let mut head = good.clone();
+            change(&mut head);
+            refusal(&head, 1, "memorable")
+        };
+        let not_authentic = CryptoError::NotAuthentic;
+        assert_eq!(changed(|h| h.wallet_id[0] ^= 1), not_authentic);
+        assert_eq!(changed(|h| h.slots[0].nonce[0] ^= 1), not_authentic);
+        assert_eq!(changed(|h| h.slots[0].wrapped[0] ^= 1), not_authentic);
+        assert_eq!(changed(|h| h.slots[0].wrapped.truncate(15)), not_authentic);
+        // An unknown key in the public part changes nothing that is derived: its bytes are bound.
+        let wider = |h: &mut HeadMeta| {
+            let public = &mut h.slots[0].public;
+            public[0] = 0xa4;
+            public.extend(b"\x04\x00");
+        };
+        assert_eq!(changed(wider), not_authentic);
+        assert_eq!(
+            changed(|h| h.slots[0].proof[31] ^= 1),
+            CryptoError::WrongPassword
+        );
+    }
+
+    #[test]
+    fn derivation_out_of_bounds_is_refused_before_any_work() {
+        let (mut head, keyring) = head(&[1]);
+        let absurd = KdfParams {
+            memory_kib: u32::MAX,
+            ..KdfParams::LEAST
+        };
+        let public = BothPasswords {
+            salt: [0; 16],
+            kdf: absurd,
+        };
+        head.slots[0].public = public.encode();
+        let refused = CryptoError::KdfOutOfBounds(absurd);
+        assert_eq!(refusal(&head, 1, "memorable"), refused);
+        let random = Counting::default();
+        let memorable = secret("memorable");
+        let made = new_slot(&keyring, &device(1), &memorable, absurd, &WALLET, &random);
+        assert_eq!(made.err(), Some(refused));
+    }
+
+    #[test]
+    fn a_keyring_returns_as_it_was_and_is_bounded() {
+        let keyring = |epochs: std::ops::RangeInclusive<u32>| Keyring {
+            epochs: epochs
+                .map(|e| (e, Key::from_bytes([e as u8; 32])))
+                .collect(),
+            unknown: Unknown::default(),
+        };
+        let decode = |bytes: &[u8]| Keyring::decode(bytes);
+        let two = keyring(300..=301).encode();
+        let again = decode(two.expose()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(again.newest_epoch(), 301);
+        assert!(again.encode().ct_eq(&two));
+        assert_eq!(
+            again.master(299).err(),
+            Some(CryptoError::UnknownEpoch(299))
+        );
+        assert!(decode(keyring(1..=64).encode().expose()).is_ok());
+        assert!(decode(keyring(1..=65).encode().expose()).is_err());
+        assert!(decode(b"\xa1\x01\xa0").is_err());
+        assert!(decode(b"\xa0").is_err());
+        assert!(decode(b"\xa1\x01\xa1\x01\x41\x00").is_err());
+        let later = b"\xa2\x01\xa1\x01\x58\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x02\xf6";
+        let kept = decode(later).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(kept.encode().expose(), later);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Keyring::decode(&bytes);
+        }
+    }
+}

@@ -192,3 +192,148 @@ impl Vault {
 }
 
 const CUT_SHORT: CryptoError = CryptoError::Malformed("cut short");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Unknown;
+    use crate::crypto::random::Counting;
+    use proptest::prelude::*;
+
+    const ID: &str = "000102030405060708090a0b0c0d0e0f";
+    const OTHER: &str = "ff0102030405060708090a0b0c0d0e0f";
+
+    fn vault(wallet: u8) -> Vault {
+        let random = Arc::new(Counting::default());
+        Vault::new([wallet; 16], Keyring::new(&*random), random)
+    }
+
+    fn refusal<T>(opened: Result<T, CryptoError>) -> CryptoError {
+        opened.err().expect("it must not open")
+    }
+
+    #[test]
+    fn a_seal_opens_in_its_place_only() {
+        let (here, there) = (vault(1), vault(2));
+        let meta = here.seal_meta(ID, 7, b"meta");
+        let data = here.seal_data(ID, b"data");
+        let opened = here.open_meta(ID, 7, &meta).map(|m| m.expose().to_vec());
+        assert_eq!(opened, Ok(b"meta".to_vec()));
+        let opened = here.open_data(ID, &data).map(|m| m.expose().to_vec());
+        assert_eq!(opened, Ok(b"data".to_vec()));
+        for opened in [
+            here.open_meta(ID, 8, &meta),
+            here.open_meta(OTHER, 7, &meta),
+            there.open_meta(ID, 7, &meta),
+            here.open_data(ID, &meta),
+            here.open_data(OTHER, &data),
+            there.open_data(ID, &data),
+            here.open_meta(ID, 7, &data),
+        ] {
+            assert_eq!(refusal(opened), CryptoError::NotAuthentic);
+        }
+    }
+
+    #[test]
+    fn the_head_authenticates_its_meta_and_generation() {
+        let vault = vault(1);
+        let data = HeadData {
+            digest: [3; 32],
+            count: 5,
+            created_ns: 6,
+            committed_ns: 7,
+            unknown: Unknown::default(),
+        };
+        let sealed = vault.seal_head(9, b"meta", &data);
+        assert_eq!(vault.open_head(9, b"meta", &sealed), Ok((data, 1)));
+        let not_authentic = CryptoError::NotAuthentic;
+        assert_eq!(refusal(vault.open_head(8, b"meta", &sealed)), not_authentic);
+        assert_eq!(refusal(vault.open_head(9, b"metb", &sealed)), not_authentic);
+        assert_eq!(refusal(vault.open_data("head", &sealed)), not_authentic);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_refused() {
+        let vault = vault(1);
+        let sealed = vault.seal_data(ID, b"data");
+        for at in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut bytes = sealed.to_vec();
+                bytes[at] ^= 1 << bit;
+                let expected = match at {
+                    0 => CryptoError::UnknownFormat(bytes[0].into()),
+                    1..=4 => CryptoError::UnknownEpoch(u32::from_be_bytes(
+                        bytes[1..5].try_into().unwrap(),
+                    )),
+                    _ => CryptoError::NotAuthentic,
+                };
+                assert_eq!(refusal(vault.open_data(ID, &bytes)), expected);
+            }
+            let _ = refusal(vault.open_data(ID, &sealed[..at]));
+        }
+        let longer = [&sealed[..], &[0]].concat();
+        assert_eq!(
+            refusal(vault.open_data(ID, &longer)),
+            CryptoError::NotAuthentic
+        );
+        let absurd = vec![1; MAX_SEALED + 1];
+        assert!(matches!(
+            refusal(vault.open_data(ID, &absurd)),
+            CryptoError::Malformed(_)
+        ));
+    }
+
+    #[test]
+    fn authentic_content_with_other_padding_is_refused() {
+        let vault = vault(1);
+        let aad = vault.aad_data(ID);
+        let sealed = vault.seal_data(ID, b"data");
+        // Sealed again by hand with a filler byte that is not zero.
+        let cipher = vault.cipher(vault.keyring.master(1).unwrap(), ID);
+        let mut bytes = sealed.to_vec();
+        let (body, tag) = bytes[BODY_AT..].split_last_chunk_mut::<TAG>().unwrap();
+        let nonce: [u8; 12] = sealed[NONCE_AT..BODY_AT].try_into().unwrap();
+        body.fill(0);
+        padding::pad_into(body, b"data");
+        *body.last_mut().unwrap() = 1;
+        let made = cipher.encrypt_inout_detached(&nonce.into(), &aad, body.into());
+        tag.copy_from_slice(&made.unwrap());
+        assert_eq!(
+            refusal(vault.open_data(ID, &bytes)),
+            CryptoError::BadPadding
+        );
+    }
+
+    #[test]
+    fn a_nonce_is_never_used_twice() {
+        let vault = vault(1);
+        let nonce = |sealed: Bytes| sealed[NONCE_AT..BODY_AT].to_vec();
+        let a = nonce(vault.seal_data(ID, b"data"));
+        let b = nonce(vault.seal_data(ID, b"data"));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_digest_term_needs_its_epoch() {
+        let vault = vault(1);
+        assert!(vault.item_digest(1, ID, 1, b"meta").is_ok());
+        let refused = vault.item_digest(2, ID, 1, b"meta");
+        assert_eq!(refused, Err(CryptoError::UnknownEpoch(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(plain in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let vault = vault(1);
+            let sealed = vault.seal_data(ID, &plain);
+            prop_assert_eq!(sealed.len(), Vault::sealed_len(plain.len()));
+            let opened = vault.open_data(ID, &sealed).map(|s| s.expose().to_vec());
+            prop_assert_eq!(opened, Ok(plain));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = vault(1).open_data(ID, &bytes);
+        }
+    }
+}

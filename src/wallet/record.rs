@@ -239,3 +239,191 @@ fn read_field<'b, T>(
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FIELD: FieldMeta = FieldMeta {
+        size: 3,
+        mtime_ns: -1,
+        mode: 0o600,
+        rev: 9,
+    };
+
+    fn meta(fields: &[Field]) -> Meta {
+        Meta {
+            domain: "energy".into(),
+            access: "smart energy".into(),
+            created_ns: -5,
+            data_hash: [1; 32],
+            fields: fields.iter().map(|f| (f.clone(), FIELD)).collect(),
+            unknown: Unknown::default(),
+        }
+    }
+
+    fn info(name: &str) -> Field {
+        Field::Info(name.into())
+    }
+
+    fn decoded(bytes: &[u8]) -> Meta {
+        Meta::decode(bytes).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn info_keys_are_written_in_the_order_of_their_encodings() {
+        let data = Data {
+            values: ["b", "aa", "é", "ab", "a"]
+                .into_iter()
+                .map(|name| (info(name), SecretBytes::new(Vec::new())))
+                .collect(),
+            unknown: Unknown::default(),
+        };
+        let written = b"\xa1\x03\xa5\x61a\x40\x61b\x40\x62aa\x40\x62ab\x40\x62\xc3\xa9\x40";
+        assert_eq!(data.encode().expose(), written);
+    }
+
+    #[test]
+    fn null_is_another_thing_than_empty() {
+        assert_eq!(Data::default().encode().expose(), b"\xa0");
+        let data = Data::decode(b"\xa1\x02\x40").unwrap_or_else(|error| panic!("{error}"));
+        assert!(data.values.keys().eq(&[Field::Pwd]));
+        assert!(data.values[&Field::Pwd].is_empty());
+        for fields in [vec![], vec![Field::Uid], vec![Field::Pwd, info("k")]] {
+            let meta = meta(&fields);
+            assert!(decoded(meta.encode().expose()) == meta);
+            assert!(meta.fields.keys().eq(&fields));
+        }
+    }
+
+    #[test]
+    fn keys_of_later_versions_return_to_their_places() {
+        let bytes = b"\xa4\x00\xf6\x01\x41u\x03\xa1\x61k\x41v\x18\x40\x61x";
+        let data = Data::decode(bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(data.values.len(), 2);
+        assert_eq!(data.encode().expose(), bytes);
+        let mut bytes = meta(&[Field::Uid]).encode().expose().to_vec();
+        bytes[0] += 1;
+        bytes.extend(b"\x08\xf5");
+        assert_eq!(decoded(&bytes).encode().expose(), bytes);
+    }
+
+    #[test]
+    fn what_no_walletfs_writes_is_refused() {
+        let data: [&[u8]; 5] = [
+            b"\xa1\x03\xa0",          // an empty map of info keys
+            b"\xa1\x03\xa1\x60\x40",  // an empty info key
+            b"\xa1\x03\xa1\x41k\x40", // an info key that is not text
+            b"\xa1\x01\x61u",         // a value that is text
+            b"\xa1\x01\xf6",          // a value that is null
+        ];
+        for bytes in data {
+            assert!(Data::decode(bytes).is_err(), "{bytes:x?}");
+        }
+        let refused = |field: FieldMeta| {
+            let mut meta = meta(&[]);
+            meta.fields.insert(Field::Uid, field);
+            Meta::decode(meta.encode().expose()).is_err()
+        };
+        assert!(!refused(FIELD));
+        assert!(refused(FieldMeta {
+            mode: 0o640,
+            ..FIELD
+        }));
+        assert!(refused(FieldMeta {
+            mode: 0o4600,
+            ..FIELD
+        }));
+        let whole = meta(&[Field::Uid]).encode();
+        let keys = |bytes| cbor::read(bytes, |_, _| Ok(false));
+        for key in [key::DOMAIN, key::ACCESS, key::CREATED, key::DATA_HASH] {
+            let entries = keys(whole.expose()).unwrap();
+            assert!(Meta::decode(&entries.without(key)).is_err(), "{key}");
+        }
+        let three = b"\xa1\x01\x83\x00\x00\x00";
+        assert!(Meta::decode(three).is_err());
+    }
+
+    fn field() -> impl Strategy<Value = Field> {
+        prop_oneof![
+            Just(Field::Uid),
+            Just(Field::Pwd),
+            ".{1,30}".prop_map(|k| info(&k))
+        ]
+    }
+
+    prop_compose! {
+        fn any_meta()(
+            domain in ".{0,20}", access in ".{0,20}", created_ns: i64, data_hash: [u8; 32],
+            fields in prop::collection::btree_map(
+                field(),
+                (any::<u64>(), any::<i64>(), 0..8_u32, any::<u64>()).prop_map(
+                    |(size, mtime_ns, mode, rev)| FieldMeta { size, mtime_ns, mode: mode << 6, rev }),
+                0..30),
+        ) -> Meta {
+            Meta {
+                domain: domain.into(), access: access.into(), created_ns, data_hash, fields,
+                unknown: Unknown::default(),
+            }
+        }
+    }
+
+    impl std::fmt::Debug for Field {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a field")
+        }
+    }
+
+    impl std::fmt::Debug for FieldMeta {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a field's attributes")
+        }
+    }
+
+    impl std::fmt::Debug for Meta {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "a meta of {} bytes", self.encode().len())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn meta_returns_as_it_was(meta in any_meta()) {
+            let bytes = meta.encode();
+            prop_assert!(decoded(bytes.expose()) == meta);
+        }
+
+        #[test]
+        fn data_returns_as_it_was(
+            values in prop::collection::btree_map(
+                field(), prop::collection::vec(any::<u8>(), 0..300), 0..30),
+        ) {
+            let data = Data {
+                values: values.iter()
+                    .map(|(f, v)| (f.clone(), SecretBytes::new(v.clone())))
+                    .collect(),
+                unknown: Unknown::default(),
+            };
+            let read = Data::decode(data.encode().expose());
+            let read = read.unwrap_or_else(|error| panic!("{error}"));
+            let read = read.values.iter().map(|(f, v)| (f, v.expose()));
+            prop_assert!(read.eq(values.iter().map(|(f, v)| (f, &v[..]))));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Meta::decode(&bytes);
+            let _ = Data::decode(&bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_is_refused_or_means_itself(at in any::<prop::sample::Index>(), to: u8) {
+            let mut bytes = meta(&[Field::Uid, Field::Pwd, info("k")]).encode().expose().to_vec();
+            *at.get_mut(&mut bytes) = to;
+            if let Ok(meta) = Meta::decode(&bytes) {
+                prop_assert!(meta.encode().expose() == bytes);
+            }
+        }
+    }
+}
