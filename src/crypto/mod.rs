@@ -1,1 +1,38 @@
-//! Derive, seal, open; no input or output.
+//! Derive, seal, open: the wallet's keys and its format, version 1.
+//!
+//! Everything here is a function of its arguments and of the injected [`Random`]: no input, no
+//! output, no clock. What leaves this module is ciphertext or wiped on drop; what enters it from a
+//! store is bounded, checked and refused when it is not understood. The format is published in
+//! `man/walletfs-format.5.md`; the vectors under `tests/vectors/` pin it.
+
+pub(crate) mod cbor;
+pub mod derive;
+mod error;
+mod head;
+mod kdf;
+mod keyring;
+pub mod padding;
+mod password;
+mod random;
+mod secret;
+mod vault;
+
+pub use cbor::Unknown;
+pub use error::CryptoError;
+pub use head::{HeadData, HeadMeta, MAX_SLOTS, Slot};
+pub use kdf::{DeviceKey, KdfParams, derive_device_key, stretch};
+pub use keyring::{Keyring, new_slot, unlock};
+pub use password::{Weakness, check_strength};
+pub use random::{OsRandom, Random};
+pub use secret::{Key, SecretBytes};
+pub use vault::{MAX_SEALED, Vault};
+
+use sha2::{Digest, Sha256};
+
+/// The format that this version reads and writes: `format` of a head, first byte of a seal.
+pub const FORMAT: u8 = 1;
+
+/// SHA-256 (FIPS 180-4).
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}

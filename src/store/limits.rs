@@ -25,6 +25,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits with a commit of at most `changes` changes, for a store that takes no more. At
+    /// least 2, since nothing of a wallet changes without its head, and at most the 100 that
+    /// DynamoDB takes: a number outside is brought to the nearer end.
+    pub fn with_changes(changes: usize) -> Self {
+        let most = Self::default();
+        Limits {
+            changes: changes.clamp(2, most.changes),
+            ..most
+        }
+    }
+}
+
 /// Bytes that an item counts: names and values of its attributes `wallet`, `id`, `version` (a
 /// number: 21 bytes at most), `meta` and `data` (Amazon DynamoDB Developer Guide, "DynamoDB item
 /// sizes and formats").

@@ -9,6 +9,7 @@ mod error;
 mod id;
 mod limits;
 mod memory;
+mod sqlite;
 
 use async_trait::async_trait;
 
@@ -17,6 +18,7 @@ pub use error::StoreError;
 pub use id::{Id, IdText};
 pub use limits::{Limits, item_size};
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
 /// What a store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

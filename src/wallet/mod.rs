@@ -1,1 +1,3 @@
 //! Secrets: snapshot, read, change, merge.
+
+pub mod record;

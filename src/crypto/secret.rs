@@ -1,0 +1,85 @@
+//! [`SecretBytes`] and [`Key`]: bytes that are wiped when dropped, that cannot be printed or cloned
+//! by accident, and that compare in constant time.
+
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// A value, a password, a plaintext. Wiped on drop.
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes the bytes over. The caller leaves no other copy behind, so `bytes` should never have
+    /// been reallocated.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        SecretBytes(Zeroizing::new(bytes))
+    }
+
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Length in bytes. Not a secret.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Compares in a time that depends on the lengths alone.
+    pub fn ct_eq(&self, other: &SecretBytes) -> bool {
+        self.expose().ct_eq(other.expose()).into()
+    }
+}
+
+/// A 256-bit key, on the heap so that moving it leaves no copy. Wiped on drop.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Key(Box<[u8; 32]>);
+
+impl Key {
+    /// A key of these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let bytes = Zeroizing::new(bytes);
+        Key::build(|key| *key = *bytes)
+    }
+
+    /// A key that `fill` writes in place.
+    pub(crate) fn build(fill: impl FnOnce(&mut [u8; 32])) -> Self {
+        let mut key = Key(Box::new([0; 32]));
+        fill(&mut key.0);
+        key
+    }
+
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for Key {
+    /// Compares in constant time.
+    fn eq(&self, other: &Key) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+}
+
+impl Eq for Key {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compares_by_content_and_length() {
+        let secret = |bytes: &[u8]| SecretBytes::new(bytes.to_vec());
+        assert!(secret(b"abc").ct_eq(&secret(b"abc")));
+        assert!(!secret(b"abc").ct_eq(&secret(b"abd")));
+        assert!(!secret(b"abc").ct_eq(&secret(b"abcd")));
+        assert!(secret(b"").ct_eq(&secret(b"")));
+        assert!(Key::from_bytes([1; 32]) == Key::from_bytes([1; 32]));
+        assert!(Key::from_bytes([1; 32]) != Key::from_bytes([2; 32]));
+    }
+}

@@ -1,0 +1,73 @@
+//! What went wrong, in a person's words: SQLite's codes made into [`StoreError`]s.
+
+use super::file;
+use crate::store::StoreError;
+use rusqlite::ErrorCode;
+use std::path::Path;
+
+/// What ends a call: a failure of SQLite, not yet put into words, or an error that is.
+pub(super) enum Error {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Error::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Error::Store(error)
+    }
+}
+
+impl Error {
+    /// The error of a call on the file at `path`. SQLite's messages are left out, since they may
+    /// quote what the file holds.
+    pub(super) fn explain(self, path: &Path) -> StoreError {
+        let error = match self {
+            Error::Store(error) => return error,
+            Error::Sqlite(error) => error,
+        };
+        let shown = path.display();
+        let Some(code) = error.sqlite_error_code() else {
+            return StoreError::Invalid(format!("{shown} holds a column of another type"));
+        };
+        match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                StoreError::Busy(format!("another process is writing {shown}"))
+            }
+            ErrorCode::CannotOpen => match file::identity(path) {
+                Err(error) => error,
+                // The file is there, so either it or its journal may not be opened.
+                Ok(_) => denied(path),
+            },
+            ErrorCode::PermissionDenied | ErrorCode::ReadOnly => denied(path),
+            ErrorCode::NotADatabase => StoreError::Failed(format!(
+                "{shown} is not a wallet file, or it is damaged: name another file, or put a copy \
+                 in its place"
+            )),
+            ErrorCode::DatabaseCorrupt => StoreError::Failed(format!(
+                "{shown} is damaged: put a copy in its place, or restore a backup"
+            )),
+            ErrorCode::DiskFull => StoreError::Failed(format!("no space is left for {shown}")),
+            ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed => {
+                StoreError::Unreachable(format!("reading or writing {shown} failed"))
+            }
+            ErrorCode::TooBig => StoreError::Invalid("an item over the size limit".into()),
+            ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::Unknown => {
+                StoreError::Invalid(format!("{shown} has another table than walletfs makes"))
+            }
+            other => StoreError::Failed(format!("{shown}: SQLite reports {other:?}")),
+        }
+    }
+}
+
+fn denied(path: &Path) -> StoreError {
+    StoreError::Denied(format!(
+        "{} and its directory must be readable and writable by you",
+        path.display()
+    ))
+}
