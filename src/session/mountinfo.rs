@@ -1,5 +1,6 @@
 //! What is mounted: `/proc/self/mountinfo` (proc_pid_mountinfo(5)), read and watched.
 
+use super::sys;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -46,7 +47,10 @@ pub fn at(path: &Path) -> io::Result<Option<Entry>> {
 
 /// Lines that are not understood are left out: they are no mount of ours.
 fn parse(table: &[u8]) -> Vec<Entry> {
-    table.split(|b| *b == b'\n').filter_map(parse_line).collect()
+    table
+        .split(|b| *b == b'\n')
+        .filter_map(parse_line)
+        .collect()
 }
 
 // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
@@ -99,9 +103,8 @@ pub struct Watch {
 impl Watch {
     /// Watches this mount. Needs a tokio runtime.
     pub fn new(mount: &Entry) -> io::Result<Watch> {
-        let table = fs::File::open(TABLE)?;
         Ok(Watch {
-            table: AsyncFd::with_interest(table, Interest::PRIORITY | Interest::ERROR)?,
+            table: sys::watch(fs::File::open(TABLE)?, Interest::PRIORITY | Interest::ERROR)?,
             id: mount.id,
             device: mount.device.clone(),
         })

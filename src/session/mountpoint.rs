@@ -198,7 +198,11 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
         done => return done,
     }
     let mut command = Command::new("fusermount3");
-    command.arg("-u").args(lazily.then_some("-z")).arg("--").arg(path);
+    command
+        .arg("-u")
+        .args(lazily.then_some("-z"))
+        .arg("--")
+        .arg(path);
     let mut helper = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -245,7 +249,10 @@ mod tests {
     fn a_missing_directory_is_made_closed_and_open_only_while_claimed() {
         let dir = tempfile::tempdir().unwrap();
         let wanted = dir.path().join("a/b/wallet");
-        assert_eq!(prepare(&wanted).unwrap(), fs::canonicalize(&wanted).unwrap());
+        assert_eq!(
+            prepare(&wanted).unwrap(),
+            fs::canonicalize(&wanted).unwrap()
+        );
         assert_eq!(mode(&wanted), 0o500);
         assert_eq!(mode(&dir.path().join("a")), 0o700);
         let claim = Claim::new(&wanted).unwrap();

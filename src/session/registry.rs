@@ -138,10 +138,7 @@ pub fn publish(
         place.remove(&stem);
         let listener = UnixListener::bind(place.socket(&record.socket))?;
         // The directory is 0700, so nobody else gets at it in between.
-        fs::set_permissions(
-            dir.join(&record.socket),
-            Permissions::from_mode(0o600),
-        )?;
+        fs::set_permissions(dir.join(&record.socket), Permissions::from_mode(0o600))?;
         drop(locked);
         Ok(listener)
     };
@@ -223,7 +220,13 @@ mod tests {
     const WALLET: &str = "default";
 
     fn publish_at(dir: &Path, mountpoint: &str) -> (UnixListener, Published) {
-        publish(dir, Path::new(mountpoint), WALLET, Path::new("/c/default.json")).unwrap()
+        publish(
+            dir,
+            Path::new(mountpoint),
+            WALLET,
+            Path::new("/c/default.json"),
+        )
+        .unwrap()
     }
 
     #[test]

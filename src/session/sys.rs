@@ -3,11 +3,14 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Turns the C convention (-1 and errno) into a result.
 fn check(status: libc::c_int) -> io::Result<libc::c_int> {
@@ -122,7 +125,8 @@ pub fn set_process_name(name: &std::ffi::CStr) {
 /// Closes every descriptor above standard error (close_range(2)). For the very start of a
 /// background process, before it opens anything: what is open then was left open by the shell.
 pub fn close_inherited() -> io::Result<()> {
-    let (first, last, flags): (libc::c_uint, libc::c_uint, libc::c_uint) = (3, libc::c_uint::MAX, 0);
+    let (first, last, flags): (libc::c_uint, libc::c_uint, libc::c_uint) =
+        (3, libc::c_uint::MAX, 0);
     // SAFETY: the caller has opened nothing yet, so no descriptor above 2 has an owner in this
     // process. Asked as a system call, since musl has no wrapper.
     let status = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
@@ -158,6 +162,13 @@ pub fn silence_standard_streams() -> io::Result<()> {
         check(unsafe { libc::dup2(null.as_raw_fd(), stream) })?;
     }
     Ok(())
+}
+
+/// Lets the runtime wait for what happens to a file (epoll(7)). For the runtime's own thread.
+pub fn watch(file: File, interest: Interest) -> io::Result<AsyncFd<File>> {
+    // SAFETY: a `File` names the same open descriptor until it is dropped, and is not dropped
+    // before the `AsyncFd` that owns it is.
+    Ok(unsafe { AsyncFd::register_with_interest(file, interest) }?)
 }
 
 /// Unmounts what is mounted on `path`; `lazily` also when it is in use: it then disappears at once
@@ -228,7 +239,9 @@ mod tests {
         writer.write_all(b"x").unwrap();
         drop(writer);
         let mut text = String::new();
-        std::fs::File::from(taken).read_to_string(&mut text).unwrap();
+        File::from(taken)
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "x");
     }
 
