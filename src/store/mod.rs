@@ -5,19 +5,27 @@
 //! every change of a commit is conditional on what it replaces. Nothing here sees plaintext.
 //! Absence and refusal are values; an [`StoreError`] means that the store could not answer.
 
+mod counting;
+mod dynamodb;
 mod error;
+mod failing;
 mod id;
 mod limits;
 mod memory;
+mod slow;
 mod sqlite;
 
 use async_trait::async_trait;
 
 pub use bytes::Bytes;
+pub use counting::{Counting, Tally};
+pub use dynamodb::{DynamoOptions, DynamoStore, Timeouts};
 pub use error::StoreError;
+pub use failing::{Call, Failing, Failure};
 pub use id::{Id, IdText};
 pub use limits::{Limits, item_size};
 pub use memory::MemoryStore;
+pub use slow::Slow;
 pub use sqlite::SqliteStore;
 
 /// What a store holds.
@@ -107,10 +115,12 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice(pub String);
 
-/// Holds the items of one wallet. Every call ends within [`DEADLINE`], retries included.
+/// Holds the items of one wallet. Every call but [`Store::create`] ends within [`DEADLINE`],
+/// retries included.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Makes what holds items (a table, a file). Harmless when it is there.
+    /// Makes what holds items (a table, a file). Harmless when it is there. May take two minutes,
+    /// since DynamoDB takes its time to make a table.
     async fn create(&self) -> Result<Vec<Notice>, StoreError>;
 
     /// One item, strongly consistent. Absence is a value.
