@@ -12,9 +12,11 @@ use std::path::PathBuf;
 /// readable while mounted.
 #[derive(Debug, Parser)]
 #[command(name = "walletfs", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 10 wrong password or device, \
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 10 wrong password or device, \
     11 no such wallet, 12 mount point unusable, 13 store unreachable, 14 denied by the store, \
-    15 integrity fault, 16 rolled back, 17 conflict.")]
+    15 integrity fault, 16 rolled back, 17 conflict."
+)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -229,10 +231,16 @@ mod tests {
 
     #[test]
     fn a_password_has_one_source() {
-        let parse = |args: &[&str]| Cli::try_parse_from(["walletfs", "mount", "d"].iter().chain(args));
+        let parse =
+            |args: &[&str]| Cli::try_parse_from(["walletfs", "mount", "d"].iter().chain(args));
         assert!(parse(&["--memorable-password-fd", "3"]).is_ok());
         assert!(parse(&["--memorable-password-fd", "-1"]).is_err());
-        let both = ["--memorable-password-fd", "3", "--memorable-password-command", "x"];
+        let both = [
+            "--memorable-password-fd",
+            "3",
+            "--memorable-password-command",
+            "x",
+        ];
         assert!(parse(&both).is_err());
         assert!(parse(&["--background"]).is_err());
         assert!(parse(&["--memorable-password", "x"]).is_err());

@@ -289,10 +289,15 @@ mod tests {
         private::write(&places.config_file("w"), text.as_bytes()).unwrap();
         let config = Config::load(&places, "w").unwrap();
         assert_eq!(config.store, StoreKind::Dynamodb);
-        assert_eq!(config.cache_ttl.unwrap().duration(), Duration::from_millis(500));
+        assert_eq!(
+            config.cache_ttl.unwrap().duration(),
+            Duration::from_millis(500)
+        );
         config.save(&places, "w").unwrap();
         assert_eq!(Config::load(&places, "w").unwrap(), config);
-        let saved = private::read(&places.config_file("w"), 999).unwrap().unwrap();
+        let saved = private::read(&places.config_file("w"), 999)
+            .unwrap()
+            .unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&saved).unwrap(),
             serde_json::from_str::<Value>(text).unwrap()
@@ -338,7 +343,10 @@ mod tests {
     fn a_key_is_32_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let places = places(dir.path());
-        assert_eq!(load_key(&places, "w").err().unwrap().to_parts().0, Exit::NoWallet);
+        assert_eq!(
+            load_key(&places, "w").err().unwrap().to_parts().0,
+            Exit::NoWallet
+        );
         save_key(&places, "w", &DeviceKey::from_bytes([7; 32])).unwrap();
         assert_eq!(load_key(&places, "w").unwrap().expose(), &[7; 32]);
         for wrong in [31, 33] {
@@ -349,7 +357,12 @@ mod tests {
 
     #[test]
     fn seconds_have_bounds() {
-        for (text, good) in [("0", true), ("0.25", true), ("86400", true), ("86401", false)] {
+        for (text, good) in [
+            ("0", true),
+            ("0.25", true),
+            ("86400", true),
+            ("86401", false),
+        ] {
             assert_eq!(text.parse::<Seconds>().is_ok(), good, "{text}");
         }
         for text in ["-1", "nan", "inf", "", "1s"] {

@@ -34,9 +34,9 @@ impl From<WalletError> for Failure {
             | WalletError::Damaged(_)
             | WalletError::Crypto(_) => Exit::Integrity,
             WalletError::RolledBack(_) => Exit::RolledBack,
-            WalletError::Contended
-            | WalletError::KeysChanged
-            | WalletError::FieldMoved { .. } => Exit::Conflict,
+            WalletError::Contended | WalletError::KeysChanged | WalletError::FieldMoved { .. } => {
+                Exit::Conflict
+            }
             WalletError::WalletExists
             | WalletError::NotFound
             | WalletError::Exists

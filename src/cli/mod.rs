@@ -17,6 +17,7 @@ mod store;
 mod unmount;
 mod utc;
 
+use crate::session::registry::{self, Live};
 use crate::session::sys;
 use args::{Cli, Command, Global};
 use clap::Parser;
@@ -60,5 +61,18 @@ impl Global {
     fn places(&self) -> Result<Places, Failure> {
         let env = |name: &str| std::env::var_os(name);
         Places::new(self.config_dir.as_deref(), &env, sys::euid())
+    }
+
+    /// Every mount of this wallet whose process lives. Another configuration's wallet of the same
+    /// name is another wallet.
+    fn mounts(&self) -> Result<Vec<Live>, Failure> {
+        let places = self.places()?;
+        let config = places.config_file(&self.wallet).display().to_string();
+        let mut mounts = Vec::new();
+        for dir in &places.runtime {
+            mounts.extend(registry::list(dir)?);
+        }
+        mounts.retain(|live| live.record.wallet == self.wallet && live.record.config == config);
+        Ok(mounts)
     }
 }

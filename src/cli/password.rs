@@ -150,7 +150,10 @@ fn weak(which: Which, weakness: &crate::crypto::Weakness) -> Failure {
 fn typed(prompt: &str) -> Result<SecretBytes, Failure> {
     let password = prompt::hidden(prompt)?;
     match password.len() {
-        0 => Err(Failure::new(Exit::Failed, "no password was typed; begin again")),
+        0 => Err(Failure::new(
+            Exit::Failed,
+            "no password was typed; begin again",
+        )),
         1..=PASSWORD_BYTES => Ok(password),
         _ => Err(too_long()),
     }
@@ -217,7 +220,9 @@ fn bounded(
     let mut length = 0;
     while !enough(&said[..length]) {
         if length == limit {
-            return Err(io::Error::other(format!("more than {limit} bytes were said")));
+            return Err(io::Error::other(format!(
+                "more than {limit} bytes were said"
+            )));
         }
         match from.read(&mut said[length..]) {
             Ok(0) => break,
@@ -297,7 +302,9 @@ mod tests {
 
     #[test]
     fn a_descriptor_that_is_not_open_is_a_wrong_command_line() {
-        let failure = Source::choose(Which::Device, None, Some(1 << 20)).err().unwrap();
+        let failure = Source::choose(Which::Device, None, Some(1 << 20))
+            .err()
+            .unwrap();
         assert_eq!(failure.to_parts().0, Exit::Usage);
         assert!(failure.to_string().starts_with("--device-password-fd"));
     }

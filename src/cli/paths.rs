@@ -118,11 +118,23 @@ mod tests {
     #[test]
     fn defaults_lie_below_home() {
         let places = places(None, &[("HOME", "/h")]).unwrap();
-        assert_eq!(places.config_file("w"), Path::new("/h/.config/walletfs/w.json"));
+        assert_eq!(
+            places.config_file("w"),
+            Path::new("/h/.config/walletfs/w.json")
+        );
         assert_eq!(places.key_file("w"), Path::new("/h/.config/walletfs/w.key"));
-        assert_eq!(places.seen_file("w"), Path::new("/h/.local/state/walletfs/w.seen"));
-        assert_eq!(places.log_file("w"), Path::new("/h/.local/state/walletfs/w.log"));
-        assert_eq!(places.data_file("w"), Path::new("/h/.local/share/walletfs/w.sqlite"));
+        assert_eq!(
+            places.seen_file("w"),
+            Path::new("/h/.local/state/walletfs/w.seen")
+        );
+        assert_eq!(
+            places.log_file("w"),
+            Path::new("/h/.local/state/walletfs/w.log")
+        );
+        assert_eq!(
+            places.data_file("w"),
+            Path::new("/h/.local/share/walletfs/w.sqlite")
+        );
         assert_eq!(places.runtime, [Path::new("/h/.local/state/walletfs/run")]);
     }
 

@@ -46,6 +46,9 @@ pub fn ask(question: &str) -> Result<Option<String>, Failure> {
             let answer = answer.trim();
             Ok((!answer.is_empty()).then(|| answer.to_owned()))
         }
-        Err(error) => Err(Failure::new(Exit::Failed, format!("standard input: {error}"))),
+        Err(error) => Err(Failure::new(
+            Exit::Failed,
+            format!("standard input: {error}"),
+        )),
     }
 }

@@ -11,7 +11,9 @@ pub fn shown(since_1970_ns: u64) -> String {
 
 /// Year, month and day of a day since 1970-01-01 in the Gregorian calendar.
 fn date(mut day: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     loop {
         let days = if leap(year) { 366 } else { 365 };

@@ -19,10 +19,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outcome {
     /// The mount answers.
-    Ready {
-        /// What the person should know, as sentences.
-        notices: Vec<String>,
-    },
+    Ready,
     /// It does not, and the process has left.
     Failed {
         /// The exit code.
@@ -60,9 +57,9 @@ pub fn start(
     let mut line = String::new();
     BufReader::new(output.take(LINE_BYTES)).read_line(&mut line)?;
     match serde_json::from_str(&line) {
-        Ok(Outcome::Ready { notices }) => {
+        Ok(Outcome::Ready) => {
             handed?;
-            Ok(Outcome::Ready { notices })
+            Ok(Outcome::Ready)
         }
         Ok(failed) => {
             child.wait()?;
@@ -81,33 +78,29 @@ fn ending(child: &mut Child) -> io::Result<String> {
     })
 }
 
-/// The other end, in the background process.
-pub struct Background {
-    /// The password, to be read to its end.
-    pub password: File,
-    herald: File,
+/// The other end, in the background process: says what became of it.
+pub struct Herald(File);
+
+/// Turns this process into a background process: of its own session, in `/`, with no descriptor of
+/// whoever started it. Gives where the password is read from. For the start of the program, before
+/// anything is opened; paths in the arguments are absolute.
+pub fn enter() -> io::Result<(File, Herald)> {
+    sys::close_inherited()?;
+    let password = File::from(sys::take_descriptor(0)?);
+    let herald = Herald(sys::take_descriptor(1)?.into());
+    sys::silence_standard_streams()?;
+    sys::new_session()?;
+    sys::set_process_name(c"walletfs");
+    std::env::set_current_dir("/")?;
+    Ok((password, herald))
 }
 
-impl Background {
-    /// Turns this process into a background process: of its own session, in `/`, with no
-    /// descriptor of whoever started it. For the start of the program, before anything is opened;
-    /// paths in the arguments are absolute.
-    pub fn enter() -> io::Result<Background> {
-        sys::close_inherited()?;
-        let password = File::from(sys::take_descriptor(0)?);
-        let herald = File::from(sys::take_descriptor(1)?);
-        sys::silence_standard_streams()?;
-        sys::new_session()?;
-        sys::set_process_name(c"walletfs");
-        std::env::set_current_dir("/")?;
-        Ok(Background { password, herald })
-    }
-
+impl Herald {
     /// Says the line. An error means that nobody waits for it any more: the person interrupted.
     pub fn tell(mut self, outcome: &Outcome) -> io::Result<()> {
         let mut line = serde_json::to_vec(outcome).expect("strings and numbers are JSON");
         line.push(b'\n');
-        self.herald.write_all(&line)
+        self.0.write_all(&line)
     }
 }
 
@@ -118,12 +111,10 @@ mod tests {
     #[test]
     fn outcomes_are_one_line() {
         let outcomes = [
-            Outcome::Ready {
-                notices: vec!["a\nb".into()],
-            },
+            Outcome::Ready,
             Outcome::Failed {
                 code: 10,
-                message: "why".into(),
+                message: "why\nnot".into(),
             },
         ];
         for outcome in outcomes {

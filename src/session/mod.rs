@@ -9,6 +9,9 @@
 pub mod control;
 pub mod daemon;
 pub mod gate;
+pub mod harden;
+pub mod live;
+mod lock;
 pub mod log;
 pub mod mountinfo;
 pub mod mountpoint;

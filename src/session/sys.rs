@@ -239,9 +239,7 @@ mod tests {
         writer.write_all(b"x").unwrap();
         drop(writer);
         let mut text = String::new();
-        File::from(taken)
-            .read_to_string(&mut text)
-            .unwrap();
+        File::from(taken).read_to_string(&mut text).unwrap();
         assert_eq!(text, "x");
     }
 
