@@ -1,3 +1,164 @@
 //! Secrets: snapshot, read, change, merge.
+//!
+//! A [`Wallet`] holds the names, sizes and times of every secret in memory (the snapshot), true for
+//! one generation, and a bounded cache of sealed values. Reads are answered from these without a
+//! store for as long as [`Options::cache_ttl`]; then the head is read, one item, and everything is
+//! loaded again only if it moved. A change is one conditional commit that carries the head, so that
+//! writers are serialised by the store, and what they make of the snapshot is known without a load.
+//!
+//! Nothing here knows file names, inodes or any engine of a store.
+//!
+//! Locks, in the order in which they are taken: `refreshing` (one look at the head at a time),
+//! `commits` (commits and loads, which exclude each other), then `held` or `bodies`, for moments and
+//! never both.
 
+mod apply;
+mod bodies;
+mod edit;
+mod error;
+mod head;
+mod held;
+mod index;
+mod life;
+mod load;
+pub mod name;
+mod options;
+mod patience;
+mod plan;
 pub mod record;
+mod refresh;
+mod seal;
+mod seen;
+mod size;
+mod snapshot;
+mod state;
+mod value;
+mod view;
+
+use crate::crypto::Vault;
+use crate::store::Store;
+use bodies::Bodies;
+use head::Head;
+use held::Held;
+use refresh::Refreshing;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::time::Duration;
+
+pub use bodies::Body;
+pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit};
+pub use error::WalletError;
+pub use options::{Clock, Options, SystemClock};
+pub use record::{Field, FieldMeta, Meta};
+pub use seen::{Rollback, Seen, Sighting};
+pub use state::{Freshness, HeadInfo, State};
+pub use view::{Secret, View};
+
+/// An unlocked wallet. Made by [`Wallet::create`], [`Wallet::unlock`] or [`Wallet::join`].
+pub struct Wallet {
+    store: Arc<dyn Store>,
+    seen: Seen,
+    options: Options,
+    held: RwLock<Held>,
+    bodies: Mutex<Bodies>,
+    /// Held by whoever commits or loads: the snapshot changes only under it.
+    commits: tokio::sync::Mutex<()>,
+    refreshing: Refreshing,
+    me: Weak<Wallet>,
+}
+
+/// Proof that `Wallet::commits` is held.
+struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] tokio::sync::MutexGuard<'a, ()>);
+
+impl Wallet {
+    /// The wallet of this head, its snapshot still to be loaded.
+    fn new(
+        store: Arc<dyn Store>,
+        seen: Seen,
+        options: Options,
+        vault: Vault,
+        tip: Head,
+    ) -> Arc<Wallet> {
+        Arc::new_cyclic(|me| Wallet {
+            store,
+            seen,
+            held: RwLock::new(Held {
+                vault: Some(Arc::new(vault)),
+                tip: Arc::new(tip),
+                snapshot: Default::default(),
+                checked: Duration::ZERO,
+                doubted: None,
+                away: None,
+                refused: None,
+            }),
+            bodies: Mutex::new(Bodies::new(options.cache_bytes)),
+            commits: Default::default(),
+            refreshing: Default::default(),
+            me: me.clone(),
+            options,
+        })
+    }
+
+    /// What the newest head that is known says.
+    pub fn head_info(&self) -> HeadInfo {
+        let held = self.held();
+        let (sighting, data) = (&held.tip.sighting, &held.tip.data);
+        HeadInfo {
+            wallet_id: sighting.wallet_id,
+            generation: sighting.generation,
+            count: data.count,
+            created_ns: data.created_ns,
+            committed_ns: data.committed_ns,
+        }
+    }
+
+    /// The state of the snapshot.
+    pub fn state(&self) -> State {
+        let now = self.now();
+        let held = self.held();
+        State {
+            generation: held.snapshot.generation,
+            age: now.saturating_sub(held.checked),
+            stale: held.away.as_ref().map(|away| away.why.clone()),
+            fault: held.snapshot.fault.clone(),
+        }
+    }
+
+    /// The snapshot, as it is now, however old.
+    pub fn view(&self) -> View<'_> {
+        View(self.held())
+    }
+
+    /// Drops the keys and all that is in memory. Every later call gives [`WalletError::Locked`];
+    /// one under way ends as it can, and keeps nothing.
+    pub fn lock(&self) {
+        let mut held = self.held_mut();
+        held.vault = None;
+        held.snapshot = Default::default();
+        drop(held);
+        self.bodies().close();
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().expect("no holder of this lock panics")
+    }
+
+    fn held_mut(&self) -> RwLockWriteGuard<'_, Held> {
+        self.held.write().expect("no holder of this lock panics")
+    }
+
+    fn bodies(&self) -> MutexGuard<'_, Bodies> {
+        self.bodies.lock().expect("no holder of this lock panics")
+    }
+
+    fn vault(&self) -> Result<Arc<Vault>, WalletError> {
+        self.held().vault().cloned()
+    }
+
+    fn now(&self) -> Duration {
+        self.options.clock.monotonic()
+    }
+
+    async fn turn(&self) -> Turn<'_> {
+        Turn(self.commits.lock().await)
+    }
+}

@@ -8,6 +8,7 @@ use crate::crypto::cbor::{self, MapWriter, Sink, Written, array_len, map_len, re
 use crate::crypto::{CryptoError, SecretBytes, Unknown};
 use minicbor::{Decoder, Encoder};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Keys of both maps, and those of meta alone.
@@ -24,7 +25,7 @@ mod key {
 /// The mode bits that are kept: the owner's.
 const MODE_MASK: u32 = 0o700;
 
-/// A field of a secret. Without `Debug`, since info keys are secret too.
+/// A field of a secret.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// The user's name.
@@ -33,6 +34,17 @@ pub enum Field {
     Pwd,
     /// An info key, never empty.
     Info(Arc<str>),
+}
+
+/// Without info keys: they are secret too.
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Uid => "uid",
+            Field::Pwd => "pwd",
+            Field::Info(_) => "an info key",
+        })
+    }
 }
 
 /// What is known of a field without its value.

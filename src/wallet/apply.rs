@@ -1,0 +1,260 @@
+//! Changing the wallet: one conditional commit that carries the head, made again when another device
+//! was first.
+//!
+//! A commit that only changes values, and that was refused for the head alone, is made again on the
+//! head that won, which the refusal carries: its own items did not move, so what they take from the
+//! digest and add to it is known, and nothing needs to be loaded. Afterwards the snapshot is known
+//! to be behind, and the next access loads. Everything else that is refused loads first, and is then
+//! judged anew.
+
+use super::edit::{Applied, Edit};
+use super::head::Head;
+use super::patience::Patience;
+use super::plan::Ground;
+use super::seal::{Ready, after, next, put_head, seal};
+use super::value::{Fetched, open};
+use super::{Body, Turn, Wallet, WalletError};
+use crate::crypto::Vault;
+use crate::store::{Commit, Id, Refusal, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Wallet {
+    /// Makes an edit: 1 commit, and 1 get for each body that it needs and that is not in memory;
+    /// more when another device commits at the same time. On return the snapshot shows it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed, except that after [`WalletError::Store`] the commit may have been made:
+    /// the next access looks.
+    pub async fn apply(&self, edit: Edit) -> Result<Applied, WalletError> {
+        self.vault()?;
+        if self.options.read_only {
+            return Err(WalletError::ReadOnly);
+        }
+        edit.check_names()?;
+        let new_id = self.new_id();
+        let mut patience = Patience::new();
+        let turn = self.turn().await;
+        let behind = {
+            let held = self.held();
+            (!held.complete()).then(|| held.tip.clone())
+        };
+        if let Some(tip) = behind
+            && edit.is_structural()
+        {
+            self.load(&turn, tip).await?;
+        }
+        loop {
+            let Some((ready, created)) = self.prepare(&turn, &edit, new_id).await? else {
+                let generation = self.held().tip.generation();
+                return Ok(Applied {
+                    generation,
+                    created: None,
+                });
+            };
+            let began = self.now();
+            match self.commit(&ready).await? {
+                Commit::Done => {
+                    let generation = ready.head.generation();
+                    self.settle(&turn, ready, began).await?;
+                    return Ok(Applied {
+                        generation,
+                        created,
+                    });
+                }
+                Commit::Refused(refusals) => {
+                    let head_at = ready.changes.len() - 1;
+                    let reload = self.make_way(refusals, head_at, &edit).await?;
+                    patience.pause(&*self.options.random).await?;
+                    if let Some(head) = reload {
+                        self.load(&turn, head).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a head with the same contents one above `highest` in the place of the tip, whatever the
+    /// record of heads seen says.
+    pub(super) async fn put_head(&self, turn: &Turn<'_>, highest: u64) -> Result<(), WalletError> {
+        let (vault, tip) = self.unfaulted()?;
+        let mut data = tip.data.clone();
+        data.committed_ns = self.options.date_ns();
+        let head = Head::seal(&vault, after(highest)?, tip.item.meta.clone(), data);
+        let ready = Ready {
+            changes: vec![put_head(&head, &tip)],
+            head: Arc::new(head),
+            effects: Vec::new(),
+        };
+        let began = self.now();
+        match self.commit(&ready).await? {
+            Commit::Done => {
+                let sighting = ready.head.sighting;
+                self.seen(move |seen| seen.accept(&sighting)).await?;
+                self.settle(turn, ready, began).await
+            }
+            Commit::Refused(_) => Err(WalletError::Contended),
+        }
+    }
+
+    /// 128 random bits.
+    fn new_id(&self) -> Id {
+        let mut raw = [0; 16];
+        self.options.random.fill(&mut raw);
+        Id::Secret(raw)
+    }
+
+    /// The keys and the newest head, if the snapshot may be changed.
+    fn unfaulted(&self) -> Result<(Arc<Vault>, Arc<Head>), WalletError> {
+        let held = self.held();
+        let vault = held.vault()?.clone();
+        if let Some(fault) = &held.snapshot.fault {
+            return Err(WalletError::Integrity(format!(
+                "{fault}; nothing can be changed until `walletfs check --repair` has looked at it"
+            )));
+        }
+        Ok((vault, held.tip.clone()))
+    }
+
+    /// Plans and seals an edit; `None` if it changes nothing.
+    async fn prepare(
+        &self,
+        turn: &Turn<'_>,
+        edit: &Edit,
+        new_id: Id,
+    ) -> Result<Option<(Ready, Option<Id>)>, WalletError> {
+        let bodies = self.bodies_for(turn, edit).await?;
+        let (vault, tip) = self.unfaulted()?;
+        let held = self.held();
+        let plan = edit.plan(&Ground {
+            snapshot: &held.snapshot,
+            bodies: &bodies,
+            open: &|body| open(&vault, body),
+            generation: next(&tip)?,
+            new_id,
+            now_ns: self.options.clock.wall_ns(),
+            most_changes: self.store.limits().changes,
+        })?;
+        if plan.writes.is_empty() {
+            return Ok(None);
+        }
+        let created = plan.created;
+        let date = self.options.date_ns();
+        let ready = seal(plan, &vault, &tip, &held.snapshot, &*self.store, date)?;
+        Ok(Some((ready, created)))
+    }
+
+    /// The bodies that the plan of an edit needs. Loads when one of them moved.
+    async fn bodies_for(
+        &self,
+        turn: &Turn<'_>,
+        edit: &Edit,
+    ) -> Result<BTreeMap<Id, Body>, WalletError> {
+        let most = self.store.limits().changes;
+        let mut patience = Patience::new();
+        'again: loop {
+            self.unfaulted()?;
+            let ids = edit.bodies_needed(&self.held().snapshot, most)?;
+            let mut bodies = BTreeMap::new();
+            for id in ids {
+                match self.fetch(id).await? {
+                    Fetched::Body(body) => bodies.insert(id, body),
+                    Fetched::Moved => {
+                        patience.pause(&*self.options.random).await?;
+                        let head = self.read_head().await?;
+                        let unmoved = self.held().tip.item == head.item && self.held().complete();
+                        if unmoved {
+                            return Err(WalletError::Damaged(id));
+                        }
+                        self.load(turn, head).await?;
+                        continue 'again;
+                    }
+                };
+            }
+            return Ok(bodies);
+        }
+    }
+
+    /// Sends a commit. Without an answer the snapshot is in doubt, unless the store refused to
+    /// look at the commit at all.
+    async fn commit(&self, ready: &Ready) -> Result<Commit, WalletError> {
+        let outcome = self.store.commit(ready.changes.clone()).await;
+        match outcome {
+            Ok(commit) => Ok(commit),
+            Err(StoreError::TooLarge(_)) => Err(WalletError::TooLarge),
+            Err(e) => {
+                self.held_mut().doubted = Some(self.now());
+                Err(e.into())
+            }
+        }
+    }
+
+    /// Carries the snapshot forward over a commit that was made.
+    async fn settle(
+        &self,
+        _turn: &Turn<'_>,
+        ready: Ready,
+        began: Duration,
+    ) -> Result<(), WalletError> {
+        let sighting = ready.head.sighting;
+        match self.seen(move |seen| seen.raise(&sighting)).await {
+            // The commit is made, and saying otherwise would have it made twice. The next look at
+            // the head raises the record, or fails.
+            Err(WalletError::Record(e)) => tracing::error!("after a commit: {e}"),
+            raised => raised?,
+        }
+        let generation = ready.head.generation();
+        let mut cache = self.bodies();
+        for (id, written) in &ready.effects {
+            match written {
+                Some(written) => cache.put(*id, written.meta.data_hash, written.data.clone()),
+                None => cache.remove(*id),
+            }
+        }
+        drop(cache);
+        let mut held = self.held_mut();
+        if held.vault.is_none() {
+            // Locked meanwhile; the commit stands, and nothing is kept.
+            return Ok(());
+        }
+        let complete = held.complete();
+        held.snapshot
+            .change(ready.effects.into_iter().map(|(id, written)| {
+                let after = written.map(|w| (generation, w.meta, w.term));
+                (id, after)
+            }));
+        held.tip = ready.head;
+        if complete {
+            held.snapshot.generation = generation;
+        }
+        held.confirm(began);
+        Ok(())
+    }
+
+    /// Takes up the head that won over a commit of ours. Gives the head to load from, if the edit
+    /// cannot simply be made on top of it.
+    async fn make_way(
+        &self,
+        refusals: Vec<Refusal>,
+        head_at: usize,
+        edit: &Edit,
+    ) -> Result<Option<Arc<Head>>, WalletError> {
+        let head_alone = refusals.len() == 1 && refusals[0].change == head_at;
+        let winner = refusals
+            .into_iter()
+            .find(|refusal| refusal.change == head_at)
+            .and_then(|refusal| refusal.winner);
+        let head = match winner {
+            Some(item) => {
+                let vault = self.vault()?;
+                self.admit(Arc::new(Head::open(&vault, item)?)).await?
+            }
+            // Not the head's version was at fault, or there is none.
+            None => self.read_head().await?,
+        };
+        self.held_mut().advance(&head);
+        Ok((!head_alone || edit.is_structural()).then_some(head))
+    }
+}

@@ -1,0 +1,112 @@
+//! [`Edit`]: a change of the wallet, whole in one commit, and what it expects to find.
+
+use super::record::Field;
+use crate::crypto::SecretBytes;
+use crate::store::Id;
+use std::sync::Arc;
+
+/// A change of the wallet: it happens whole, in one commit, or not at all.
+#[derive(Clone)]
+pub enum Edit {
+    /// Changes of fields, of as many secrets as one commit takes, done in this order. Refused with
+    /// [`super::WalletError::NotFound`] when a secret, or a field that is changed or moved, is not
+    /// there.
+    Fields(Vec<FieldEdit>),
+    /// A new secret without fields. [`Applied::created`] is its id.
+    Create {
+        /// Its domain.
+        domain: Arc<str>,
+        /// Its access: free in the domain, or [`super::WalletError::Exists`].
+        access: Arc<str>,
+    },
+    /// Removes a secret without fields; one with fields is [`super::WalletError::NotEmpty`].
+    Remove {
+        /// The secret.
+        secret: Id,
+    },
+    /// Gives a secret another name. It keeps its id, its fields and their values.
+    Move {
+        /// The secret.
+        secret: Id,
+        /// Its new domain.
+        domain: Arc<str>,
+        /// Its new access: free, or held by `replace`, else [`super::WalletError::Exists`].
+        access: Arc<str>,
+        /// A secret without fields that holds the new name and goes in the same commit.
+        replace: Option<Id>,
+    },
+    /// Gives every secret of a domain another domain.
+    MoveDomain {
+        /// The domain; without secrets it is [`super::WalletError::NotFound`].
+        from: Arc<str>,
+        /// The new one; with secrets it is [`super::WalletError::Exists`].
+        to: Arc<str>,
+    },
+}
+
+/// A change of one field.
+#[derive(Clone)]
+pub struct FieldEdit {
+    /// The secret it belongs to.
+    pub secret: Id,
+    /// The field.
+    pub field: Field,
+    /// What the field must be, or [`super::WalletError::FieldMoved`].
+    pub expect: Expected,
+    /// What becomes of it.
+    pub change: FieldChange,
+}
+
+/// What an edit expects of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Any,
+    /// That it does not exist.
+    Absent,
+    /// That its value last changed at this generation ([`super::FieldMeta::rev`]).
+    Rev(u64),
+}
+
+/// What becomes of a field.
+#[derive(Clone)]
+pub enum FieldChange {
+    /// Holds this value, made if it does not exist. A value that is there already is no change and
+    /// no conflict, whatever was expected: so a commit can be repeated after its outcome was lost.
+    Put {
+        /// The bytes, exact.
+        value: Arc<SecretBytes>,
+        /// Modification time, nanoseconds since 1970.
+        mtime_ns: i64,
+        /// Owner's permission bits (others are dropped).
+        mode: u32,
+    },
+    /// Other attributes, the same value.
+    Attributes {
+        /// Modification time, nanoseconds since 1970, or as it is.
+        mtime_ns: Option<i64>,
+        /// Owner's permission bits (others are dropped), or as they are.
+        mode: Option<u32>,
+    },
+    /// Does not exist any more.
+    Remove,
+    /// Its value and attributes become those of another field, which they replace.
+    MoveTo {
+        /// The other field's secret.
+        secret: Id,
+        /// The other field.
+        field: Field,
+        /// What the other field must be, or [`super::WalletError::FieldMoved`] of it.
+        expect: Expected,
+    },
+}
+
+/// An edit that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The generation that holds it. An edit that changes nothing commits nothing and gives the
+    /// generation at hand.
+    pub generation: u64,
+    /// The secret that [`Edit::Create`] made.
+    pub created: Option<Id>,
+}

@@ -1,0 +1,93 @@
+//! [`Head`]: the wallet's head, opened and therefore authentic, with the bytes it was opened from.
+
+use super::WalletError;
+use super::seen::Sighting;
+use crate::crypto::{CryptoError, HeadData, HeadMeta, Vault};
+use crate::store::{Bytes, Id, Item};
+use sha2::{Digest, Sha256};
+
+/// A head that opened.
+#[derive(Clone)]
+pub(super) struct Head {
+    /// As the store holds it.
+    pub(super) item: Item,
+    /// Its sealed part.
+    pub(super) data: HeadData,
+    /// As the record of heads seen keeps it.
+    pub(super) sighting: Sighting,
+}
+
+impl Head {
+    /// Opens what the store gave as the head.
+    pub(super) fn open(vault: &Vault, item: Item) -> Result<Head, WalletError> {
+        if item.id != Id::Head {
+            return Err(integrity("the store gave another item for the head"));
+        }
+        let meta = HeadMeta::decode(&item.meta).map_err(refusal)?;
+        if meta.wallet_id != vault.wallet_id() {
+            return Err(integrity("the store gave the head of another wallet"));
+        }
+        let (data, epoch) = vault
+            .open_head(item.version, &item.meta, &item.data)
+            .map_err(refusal)?;
+        // The commit that appends an epoch seals the head under it, and the keyring came with a head.
+        if epoch != vault.newest_epoch() {
+            return Err(integrity("the head is sealed under an old epoch"));
+        }
+        Ok(Head::new(vault, item, data))
+    }
+
+    /// The head that a commit puts: the same meta, sealed for this generation.
+    pub(super) fn seal(vault: &Vault, generation: u64, meta: Bytes, data: HeadData) -> Head {
+        let item = Item {
+            id: Id::Head,
+            version: generation,
+            data: vault.seal_head(generation, &meta, &data),
+            meta,
+        };
+        Head::new(vault, item, data)
+    }
+
+    fn new(vault: &Vault, item: Item, data: HeadData) -> Head {
+        let sighting = Sighting {
+            wallet_id: vault.wallet_id(),
+            generation: item.version,
+            hash: hash(&item),
+            committed_ns: data.committed_ns,
+        };
+        Head {
+            item,
+            data,
+            sighting,
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.item.version
+    }
+}
+
+/// SHA-256 of meta and data, each with its length before it, so that no byte can change sides.
+fn hash(head: &Item) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [&head.meta, &head.data] {
+        let len = u32::try_from(part.len()).expect("a head that opened is far below 4 GiB");
+        hash.update(len.to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn integrity(what: &str) -> WalletError {
+    WalletError::Integrity(what.into())
+}
+
+/// What does not open or parse was changed; what is of a later version is told as such.
+fn refusal(e: CryptoError) -> WalletError {
+    match e {
+        CryptoError::NotAuthentic | CryptoError::BadPadding | CryptoError::Malformed(_) => {
+            WalletError::Integrity(format!("the head does not open ({e})"))
+        }
+        e => e.into(),
+    }
+}

@@ -1,0 +1,256 @@
+//! Loading: the head, every page, the head again. A listing is not a snapshot of one moment, so what
+//! it brings is believed only if both heads are the same and the head's digest vouches for every
+//! item.
+//!
+//! Three things may be wrong with a listing, and they are told apart: the head moved, so another
+//! device is at work and it is loaded again, up to the deadline ([`WalletError::Contended`]); the
+//! head did not move but the items are not those it vouches for, which a commit that becomes visible
+//! piece by piece can cause for a moment, so only three listings a second apart are a fault
+//! ([`WalletError::Integrity`]); or ids repeat or do not ascend, which no commit causes.
+
+use super::head::Head;
+use super::life::{blocking, vanished};
+use super::patience::Patience;
+use super::snapshot::Contents;
+use super::{Seen, Turn, Wallet, WalletError};
+use crate::crypto::Vault;
+use crate::store::{Bytes, Cursor, Id, Item, Page};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Listings that must contradict one head before that is a fault, and the time between them.
+const LISTINGS: u32 = 3;
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Items that a listing may bring beyond twice the head's count (others may be adding some), and
+/// pages in a row without any, before the store is taken to make them up.
+const MORE_ITEMS: u64 = 10_000;
+const EMPTY_PAGES: u32 = 100;
+
+/// What one listing brought.
+struct Listing {
+    contents: Contents,
+    bodies: Vec<(Id, [u8; 32], Bytes)>,
+    /// The head, which comes last; `None` if it did not come.
+    head: Option<Item>,
+    /// A moment before the head was read.
+    moment: Duration,
+}
+
+impl Wallet {
+    /// The head in the store now, authentic, no older than any that this device has seen: 1 get.
+    pub(super) async fn read_head(&self) -> Result<Arc<Head>, WalletError> {
+        let mut floor = 0;
+        loop {
+            let Some(item) = self.store.get(Id::Head).await? else {
+                return Err(vanished(&self.seen)
+                    .await?
+                    .unwrap_or(WalletError::NoSuchWallet));
+            };
+            let head = self.open_head(item)?;
+            match self.check_seen(&head).await {
+                // Another process of this device may have committed after our read. Then the next
+                // read shows what it recorded, or more; if not, the store goes back.
+                Err(WalletError::RolledBack(both))
+                    if both.seen.wallet_id == both.found.wallet_id
+                        && both.seen.generation > both.found.generation.max(floor)
+                        && both.found.generation >= floor =>
+                {
+                    floor = both.seen.generation;
+                }
+                checked => return checked.map(|()| head),
+            }
+        }
+    }
+
+    /// Opens a head that the store gave, if it is not the one at hand.
+    fn open_head(&self, item: Item) -> Result<Arc<Head>, WalletError> {
+        let (vault, tip) = {
+            let held = self.held();
+            (held.vault()?.clone(), held.tip.clone())
+        };
+        if item == tip.item {
+            return Ok(tip);
+        }
+        Head::open(&vault, item).map(Arc::new)
+    }
+
+    /// Compares a head with the newest that this device has seen, and raises the record to it.
+    pub(super) async fn check_seen(&self, head: &Head) -> Result<(), WalletError> {
+        let sighting = head.sighting;
+        self.seen(move |seen| seen.check_and_raise(&sighting)).await
+    }
+
+    /// Runs what reads or writes the record of heads seen.
+    pub(super) async fn seen<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Seen) -> Result<T, WalletError> + Send + 'static,
+    ) -> Result<T, WalletError> {
+        let seen = self.seen.clone();
+        blocking(move || act(&seen)).await
+    }
+
+    /// Takes up an authentic head that came by other ways than [`Wallet::read_head`]: gives it, or
+    /// a newer one if this device has seen one.
+    pub(super) async fn admit(&self, head: Arc<Head>) -> Result<Arc<Head>, WalletError> {
+        let head = match self.check_seen(&head).await {
+            Ok(()) => head,
+            // Old, or old already: a look at the store tells which.
+            Err(WalletError::RolledBack(both))
+                if both.seen.wallet_id == both.found.wallet_id
+                    && both.seen.generation > both.found.generation =>
+            {
+                self.read_head().await?
+            }
+            Err(e) => return Err(e),
+        };
+        self.held_mut().advance(&head);
+        Ok(head)
+    }
+
+    /// Makes the snapshot anew. `head` was read before, and is no older than any seen.
+    pub(super) async fn load(&self, turn: &Turn<'_>, head: Arc<Head>) -> Result<(), WalletError> {
+        let mut head = head;
+        let mut patience = Patience::new();
+        let mut contradictions = 0;
+        loop {
+            let vault = self.vault()?;
+            let listing = self.list(&vault, &head).await?;
+            let (last, came) = match listing.head {
+                Some(item) => (self.open_head_again(&head, item)?, true),
+                None => (self.read_head().await?, false),
+            };
+            if last.item != head.item {
+                head = self.admit(last).await?;
+                contradictions = 0;
+                patience.pause(&*self.options.random).await?;
+                continue;
+            }
+            let contents = listing.contents;
+            let mismatch = match came {
+                true => contents.mismatch(&head),
+                false => Some("the listing did not come to its end with the head".into()),
+            };
+            let fault = match mismatch {
+                None => None,
+                Some(_) if contradictions + 1 < LISTINGS => {
+                    contradictions += 1;
+                    sleep(BETWEEN).await;
+                    continue;
+                }
+                Some(what) if came && contents.readable(&head, &self.held().snapshot) => Some(what),
+                Some(what) => return Err(WalletError::Integrity(what)),
+            };
+            return self.install(turn, head, contents, listing.bodies, listing.moment, fault);
+        }
+    }
+
+    /// [`Wallet::open_head`], for the head at the end of a listing that began after `head`.
+    fn open_head_again(&self, head: &Arc<Head>, item: Item) -> Result<Arc<Head>, WalletError> {
+        if item == head.item {
+            return Ok(head.clone());
+        }
+        self.open_head(item)
+    }
+
+    /// Lists every page.
+    async fn list(&self, vault: &Vault, head: &Head) -> Result<Listing, WalletError> {
+        let mut listing = Listing {
+            contents: Contents::new(vault),
+            bodies: Vec::new(),
+            head: None,
+            moment: Duration::ZERO,
+        };
+        let most = head.data.count.saturating_mul(2).saturating_add(MORE_ITEMS);
+        let mut room = self.options.cache_bytes;
+        let mut last = None;
+        let mut after = None;
+        let mut empty = 0;
+        loop {
+            listing.moment = self.now();
+            let page = self.store.list(after).await?;
+            empty = if page.items.is_empty() { empty + 1 } else { 0 };
+            after = check_order(&page, &mut last, after)?;
+            for item in page.items {
+                if item.id == Id::Head {
+                    listing.head = Some(item);
+                    continue;
+                }
+                let vouched = listing.contents.take(vault, &item)?;
+                if let Some(hash) = vouched
+                    && item.data.len() <= room
+                    && !self.bodies().has(item.id, &hash)
+                    && crate::crypto::sha256(&item.data) == hash
+                {
+                    room -= item.data.len();
+                    listing.bodies.push((item.id, hash, item.data));
+                }
+            }
+            let endless = listing.contents.len() as u64 > most || empty > EMPTY_PAGES;
+            if after.is_none() || endless {
+                return Ok(listing);
+            }
+        }
+    }
+
+    /// Puts a load in place of the snapshot.
+    fn install(
+        &self,
+        _turn: &Turn<'_>,
+        head: Arc<Head>,
+        contents: Contents,
+        bodies: Vec<(Id, [u8; 32], Bytes)>,
+        moment: Duration,
+        fault: Option<String>,
+    ) -> Result<(), WalletError> {
+        let snapshot = contents.into_snapshot(head.generation(), fault);
+        match &snapshot.fault {
+            Some(fault) => tracing::error!(
+                "integrity fault: {fault}; {} items do not open, the others can be read and none \
+                 changed: run `walletfs check --repair`",
+                snapshot.damaged().count()
+            ),
+            None => tracing::debug!(generation = snapshot.generation, "loaded"),
+        }
+        let mut cache = self.bodies();
+        let current = |id| snapshot.secret(id).map(|secret| &secret.meta.data_hash);
+        cache.retain(|id, hash| current(id) == Some(hash));
+        for (id, hash, data) in bodies {
+            cache.fill(id, hash, data);
+        }
+        drop(cache);
+        let mut held = self.held_mut();
+        held.vault()?;
+        held.advance(&head);
+        held.snapshot = snapshot;
+        held.confirm(moment);
+        Ok(())
+    }
+}
+
+/// Refuses ids that repeat or do not ascend, within a page or from one to the next, and a cursor
+/// that does not lead on. `last` is the highest id so far.
+fn check_order(
+    page: &Page,
+    last: &mut Option<Id>,
+    after: Option<Cursor>,
+) -> Result<Option<Cursor>, WalletError> {
+    for item in &page.items {
+        if last.is_some_and(|last| item.id <= last) {
+            return Err(WalletError::Integrity(
+                "the store's listing repeats an item or is out of order".into(),
+            ));
+        }
+        *last = Some(item.id);
+    }
+    let leads_on = page.next.is_none_or(|Cursor(next)| {
+        last.is_none_or(|last| next >= last) && after.is_none_or(|Cursor(after)| next > after)
+    });
+    if !leads_on {
+        return Err(WalletError::Integrity(
+            "the store's listing does not lead on".into(),
+        ));
+    }
+    Ok(page.next)
+}

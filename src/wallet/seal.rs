@@ -1,0 +1,141 @@
+//! From a plan to a commit: items sealed, the head with its new digest, and what the snapshot
+//! becomes once the commit is made.
+
+use super::WalletError;
+use super::head::Head;
+use super::plan::{Plan, Values, Write};
+use super::record::{Data, Meta};
+use super::snapshot::{Snapshot, Term, toggle};
+use crate::crypto::{Vault, sha256};
+use crate::store::{Bytes, Change, Expect, Id, Item, Store};
+use std::sync::Arc;
+
+/// A commit that is ready to be sent.
+pub(super) struct Ready {
+    /// The secrets' items, and the head behind them.
+    pub(super) changes: Vec<Change>,
+    /// The head that it puts.
+    pub(super) head: Arc<Head>,
+    /// What becomes of each secret.
+    pub(super) effects: Vec<(Id, Option<Written>)>,
+}
+
+/// A secret's item as a commit writes it.
+pub(super) struct Written {
+    pub(super) meta: Meta,
+    pub(super) data: Bytes,
+    pub(super) term: Term,
+}
+
+/// Seals a plan on top of `tip`. Refused when it is over the store's limits.
+pub(super) fn seal(
+    plan: Plan,
+    vault: &Vault,
+    tip: &Head,
+    snapshot: &Snapshot,
+    store: &dyn Store,
+    committed_ns: u64,
+) -> Result<Ready, WalletError> {
+    let generation = next(tip)?;
+    let limits = store.limits();
+    let mut data = tip.data.clone();
+    data.committed_ns = committed_ns;
+    let mut changes = Vec::with_capacity(plan.writes.len() + 1);
+    let mut effects = Vec::with_capacity(plan.writes.len());
+    let mut bytes = 0;
+    for write in plan.writes {
+        let id = write.id();
+        if let Some(term) = snapshot.term(id) {
+            toggle(&mut data.digest, term);
+        }
+        let (expect, mut meta, values) = match write {
+            Write::Remove { version, .. } => {
+                let count = data.count.checked_sub(1);
+                data.count = count.ok_or_else(|| {
+                    WalletError::Integrity("the head counts fewer secrets than there are".into())
+                })?;
+                changes.push(Change::Delete {
+                    id,
+                    expect: version,
+                });
+                effects.push((id, None));
+                continue;
+            }
+            Write::Create { meta, .. } => {
+                data.count += 1;
+                (Expect::Absent, meta, Values::New(Data::default()))
+            }
+            Write::Change {
+                version,
+                meta,
+                values,
+                ..
+            } => (Expect::Version(version), meta, values),
+        };
+        let text = id.text();
+        let sealed = match values {
+            Values::Kept(bytes) => bytes,
+            Values::New(data) => vault.seal_data(&text, data.encode().expose()),
+        };
+        meta.data_hash = sha256(&sealed);
+        let item = Item {
+            id,
+            version: generation,
+            meta: vault.seal_meta(&text, generation, meta.encode().expose()),
+            data: sealed.clone(),
+        };
+        let size = store.item_size(&item);
+        if size > limits.item_bytes {
+            return Err(WalletError::TooLarge);
+        }
+        bytes += size;
+        let term = vault.item_digest(vault.newest_epoch(), &text, generation, &item.meta)?;
+        toggle(&mut data.digest, &term);
+        changes.push(Change::Put { item, expect });
+        let written = Written {
+            meta,
+            data: sealed,
+            term,
+        };
+        effects.push((id, Some(written)));
+    }
+    let head = Head::seal(vault, generation, tip.item.meta.clone(), data);
+    bytes += store.item_size(&head.item);
+    changes.push(put_head(&head, tip));
+    if changes.len() > limits.changes || bytes > limits.commit_bytes {
+        return Err(WalletError::TooMany);
+    }
+    Ok(Ready {
+        changes,
+        head: Arc::new(head),
+        effects,
+    })
+}
+
+/// The change that puts `head` in the place of `tip`, and nothing else's.
+pub(super) fn put_head(head: &Head, tip: &Head) -> Change {
+    Change::Put {
+        item: head.item.clone(),
+        expect: Expect::Version(tip.generation()),
+    }
+}
+
+/// The generation after `tip`'s.
+pub(super) fn next(tip: &Head) -> Result<u64, WalletError> {
+    after(tip.generation())
+}
+
+/// The generation after this one.
+pub(super) fn after(generation: u64) -> Result<u64, WalletError> {
+    generation
+        .checked_add(1)
+        .ok_or_else(|| WalletError::Integrity("the wallet's generations are used up".into()))
+}
+
+impl Write {
+    fn id(&self) -> Id {
+        match self {
+            Write::Create { id, .. } | Write::Change { id, .. } | Write::Remove { id, .. } => *id,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! How large a secret's item becomes, without its values: asked at every `write`, long before
+//! anything is sealed.
+
+use super::Wallet;
+use super::record::{Field, FieldMeta};
+use crate::crypto::Vault;
+use crate::store::{Bytes, Id, Item};
+use std::collections::BTreeMap;
+
+impl Wallet {
+    /// Whether a secret would stay within the store's limit for an item, padding counted, with these
+    /// sizes of values in bytes (`None`: the field is removed). False for a secret that is not there.
+    /// What a later version keeps in the data beside values is not counted here; the commit counts
+    /// all.
+    pub fn fits(&self, id: Id, sizes: &[(Field, Option<u64>)]) -> bool {
+        let (version, mut meta) = {
+            let held = self.held();
+            let Some(secret) = held.snapshot.secret(id) else {
+                return false;
+            };
+            (secret.version, secret.meta.clone())
+        };
+        for (field, size) in sizes {
+            let Some(size) = size else {
+                meta.fields.remove(field);
+                continue;
+            };
+            // The longest encoding of what is not known yet.
+            let after = FieldMeta {
+                size: *size,
+                mtime_ns: i64::MIN,
+                mode: 0o700,
+                rev: u64::MAX,
+            };
+            meta.fields.insert(field.clone(), after);
+        }
+        let Some(data) = data_len(&meta.fields) else {
+            return false;
+        };
+        let bare = Item {
+            id,
+            version,
+            meta: Bytes::new(),
+            data: Bytes::new(),
+        };
+        let parts = Vault::sealed_len(meta.encode().len()) + Vault::sealed_len(data);
+        self.store.item_size(&bare) + parts <= self.store.limits().item_bytes
+    }
+}
+
+/// Bytes of the plaintext of data with values of these sizes; `None` if no machine could hold it.
+fn data_len(fields: &BTreeMap<Field, FieldMeta>) -> Option<usize> {
+    let mut len: u64 = 1; // the map's head: 3 entries at most
+    let mut infos = 0;
+    for (field, meta) in fields {
+        len = len
+            .checked_add(head_len(meta.size))?
+            .checked_add(meta.size)?;
+        match field {
+            Field::Uid | Field::Pwd => len += 1,
+            Field::Info(key) => {
+                len += head_len(key.len() as u64) + key.len() as u64;
+                infos += 1;
+            }
+        }
+    }
+    if infos > 0 {
+        len += 1 + head_len(infos);
+    }
+    // A sum with padding must not overflow either.
+    usize::try_from(len)
+        .ok()
+        .filter(|len| *len < isize::MAX as usize / 2)
+}
+
+/// Bytes of the head of a CBOR item (RFC 8949, section 3).
+fn head_len(argument: u64) -> u64 {
+    match argument {
+        0..=23 => 1,
+        24..=0xff => 2,
+        0x100..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::SecretBytes;
+    use crate::wallet::record::Data;
+    use proptest::prelude::*;
+
+    fn field() -> impl Strategy<Value = Field> {
+        prop_oneof![
+            Just(Field::Uid),
+            Just(Field::Pwd),
+            "[a-z]{1,300}".prop_map(|key| Field::Info(key.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_length_foretold_is_that_of_the_encoding(
+            sizes in prop::collection::btree_map(field(), 0usize..70_000, 0..30)
+        ) {
+            let mut data = Data::default();
+            let mut fields = BTreeMap::new();
+            for (field, size) in sizes {
+                data.values.insert(field.clone(), SecretBytes::new(vec![0; size]));
+                let meta = FieldMeta { size: size as u64, mtime_ns: 0, mode: 0, rev: 0 };
+                fields.insert(field, meta);
+            }
+            prop_assert_eq!(data_len(&fields), Some(data.encode().len()));
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_have_no_length() {
+        let meta = FieldMeta {
+            size: u64::MAX,
+            mtime_ns: 0,
+            mode: 0,
+            rev: 0,
+        };
+        let two = BTreeMap::from([(Field::Uid, meta), (Field::Pwd, meta)]);
+        assert_eq!(data_len(&two), None);
+        let one = BTreeMap::from([(
+            Field::Uid,
+            FieldMeta {
+                size: u64::MAX / 2,
+                ..meta
+            },
+        )]);
+        assert_eq!(data_len(&one), None);
+    }
+}

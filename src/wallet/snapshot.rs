@@ -1,0 +1,249 @@
+//! [`Snapshot`]: names, sizes and times of every secret, true for one generation, and
+//! [`Contents`], what a listing brought, until it is known to be one.
+
+use super::WalletError;
+use super::head::Head;
+use super::index::Index;
+use super::record::Meta;
+use super::view::Secret;
+use crate::crypto::Vault;
+use crate::store::{Id, Item};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A term of the head's digest.
+pub(super) type Term = [u8; 32];
+
+/// Adds a term to a digest, or takes it out again (XOR).
+pub(super) fn toggle(digest: &mut [u8; 32], term: &Term) {
+    for (d, t) in digest.iter_mut().zip(term) {
+        *d ^= t;
+    }
+}
+
+/// The secrets as of one generation. While foreign commits are known but not loaded, a secret that
+/// this device changed on top of them is newer than the generation says.
+#[derive(Default)]
+pub(super) struct Snapshot {
+    /// The generation for which all of it is true.
+    pub(super) generation: u64,
+    /// Why the digest did not verify; then some items do not open, and nothing may be changed.
+    pub(super) fault: Option<String>,
+    entries: BTreeMap<Id, Entry>,
+    damaged: BTreeSet<Id>,
+    index: Index,
+}
+
+struct Entry {
+    secret: Secret,
+    term: Term,
+}
+
+impl Snapshot {
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) fn secret(&self, id: Id) -> Option<&Secret> {
+        self.entries.get(&id).map(|entry| &entry.secret)
+    }
+
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.entries.values().map(|entry| &entry.secret)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn damaged(&self) -> impl Iterator<Item = Id> {
+        self.damaged.iter().copied()
+    }
+
+    /// What a secret's item adds to the digest.
+    pub(super) fn term(&self, id: Id) -> Option<&Term> {
+        self.entries.get(&id).map(|entry| &entry.term)
+    }
+
+    /// Makes changes that were committed: each id with its new version, meta and term, or without
+    /// for a secret that was removed.
+    pub(super) fn change(
+        &mut self,
+        changes: impl IntoIterator<Item = (Id, Option<(u64, Meta, Term)>)>,
+    ) {
+        // The secrets of each domain in which names may have changed.
+        let mut domains: BTreeMap<Arc<str>, BTreeSet<Id>> = BTreeMap::new();
+        let mut touched = |index: &Index, domain: &Arc<str>| {
+            domains
+                .entry(domain.clone())
+                .or_insert_with(|| index.secrets(domain).map(|(_, id)| id).collect());
+        };
+        let mut arrived = Vec::new();
+        for (id, after) in changes {
+            let before = self.entries.remove(&id);
+            let names = |meta: &Meta| (meta.domain.clone(), meta.access.clone());
+            let old = before.as_ref().map(|entry| names(&entry.secret.meta));
+            let new = after.as_ref().map(|(_, meta, _)| names(meta));
+            if old != new {
+                if let Some((domain, _)) = &old {
+                    touched(&self.index, domain);
+                }
+                if let Some((domain, _)) = &new {
+                    touched(&self.index, domain);
+                    arrived.push((domain.clone(), id));
+                }
+            }
+            if let Some((version, meta, term)) = after {
+                // A name that did not change is shown as it was; another one is set below.
+                let shown = before.map_or_else(|| meta.access.clone(), |entry| entry.secret.shown);
+                let secret = Secret {
+                    id,
+                    version,
+                    meta,
+                    shown,
+                };
+                self.entries.insert(id, Entry { secret, term });
+            }
+        }
+        for (domain, id) in arrived {
+            domains.get_mut(&domain).expect("touched above").insert(id);
+        }
+        for (domain, ids) in domains {
+            self.reindex(&domain, ids);
+        }
+    }
+
+    /// Gives the secrets of a domain the names they are shown under. `ids` holds at least all that
+    /// are in it.
+    fn reindex(&mut self, domain: &Arc<str>, ids: BTreeSet<Id>) {
+        let mut names = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            let secret = &mut entry.secret;
+            if secret.meta.domain == *domain {
+                secret.shown = secret.meta.access.clone();
+                names.push((secret.meta.access.clone(), id));
+            }
+        }
+        for (id, shown) in self.index.set(domain, names) {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.secret.shown = shown;
+            }
+        }
+    }
+}
+
+/// What a listing brought.
+pub(super) struct Contents {
+    epoch: u32,
+    digest: [u8; 32],
+    newest: u64,
+    entries: BTreeMap<Id, Entry>,
+    /// Items whose meta does not open.
+    damaged: BTreeSet<Id>,
+}
+
+impl Contents {
+    pub(super) fn new(vault: &Vault) -> Self {
+        Contents {
+            // A head of another epoch does not open as one.
+            epoch: vault.newest_epoch(),
+            digest: [0; 32],
+            newest: 0,
+            entries: BTreeMap::new(),
+            damaged: BTreeSet::new(),
+        }
+    }
+
+    /// Takes up the item of a secret. Gives the hash of its data that its meta vouches for, if meta
+    /// opens. The caller has seen to it that no id comes twice.
+    pub(super) fn take(
+        &mut self,
+        vault: &Vault,
+        item: &Item,
+    ) -> Result<Option<[u8; 32]>, WalletError> {
+        let (id, version) = (item.id, item.version);
+        let text = id.text();
+        let term = vault.item_digest(self.epoch, &text, version, &item.meta)?;
+        toggle(&mut self.digest, &term);
+        self.newest = self.newest.max(version);
+        let opened = vault
+            .open_meta(&text, version, &item.meta)
+            .and_then(|plain| Meta::decode(plain.expose()));
+        let Ok(meta) = opened else {
+            self.damaged.insert(id);
+            return Ok(None);
+        };
+        let hash = meta.data_hash;
+        let shown = meta.access.clone();
+        let secret = Secret {
+            id,
+            version,
+            meta,
+            shown,
+        };
+        self.entries.insert(id, Entry { secret, term });
+        Ok(Some(hash))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() + self.damaged.len()
+    }
+
+    /// What in this is not as `head` says; `None`: all of it is, to the last bit of every meta.
+    pub(super) fn mismatch(&self, head: &Head) -> Option<String> {
+        let (listed, count) = (self.len() as u64, head.data.count);
+        if listed != count {
+            return Some(format!(
+                "the store gave {listed} items, and the head says {count}"
+            ));
+        }
+        if self.newest > head.generation() {
+            return Some("the store gave an item that is newer than the head".into());
+        }
+        if self.digest != head.data.digest {
+            return Some("the items are not those that the head vouches for".into());
+        }
+        None
+    }
+
+    /// Whether a lasting mismatch may be put down to items that do not open, so that the rest can be
+    /// read: there are such items, none is missing or too many, and no other is older than `known`,
+    /// the last snapshot of this session, showed it.
+    ///
+    /// What remains possible is that a store which damages one item replays an old state of another
+    /// to a device that has just mounted; hence the fault is said, and nothing may be changed. To
+    /// refuse everything instead would let one flipped bit take away the whole wallet.
+    pub(super) fn readable(&self, head: &Head, known: &Snapshot) -> bool {
+        let replayed = |entry: &Entry| {
+            let before = known.secret(entry.secret.id).map(|secret| secret.version);
+            before.is_some_and(|version| entry.secret.version < version)
+        };
+        !self.damaged.is_empty()
+            && self.len() as u64 == head.data.count
+            && self.newest <= head.generation()
+            && !self.entries.values().any(replayed)
+    }
+
+    /// The snapshot that this is.
+    pub(super) fn into_snapshot(self, generation: u64, fault: Option<String>) -> Snapshot {
+        let mut domains: BTreeMap<Arc<str>, BTreeSet<Id>> = BTreeMap::new();
+        for (id, entry) in &self.entries {
+            let domain = entry.secret.meta.domain.clone();
+            domains.entry(domain).or_default().insert(*id);
+        }
+        let mut snapshot = Snapshot {
+            generation,
+            fault,
+            entries: self.entries,
+            damaged: self.damaged,
+            index: Index::default(),
+        };
+        for (domain, ids) in domains {
+            snapshot.reindex(&domain, ids);
+        }
+        snapshot
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading values: from the cache of ciphertext, or by one get; opened only when asked for.
+
+use super::record::{Data, Field};
+use super::{Body, Secret, Wallet, WalletError};
+use crate::crypto::{SecretBytes, Vault, sha256};
+use crate::store::Id;
+
+/// Times that a body is fetched while its secret keeps changing.
+const TRIES: u32 = 5;
+
+/// What a get of a secret's item gave.
+pub(super) enum Fetched {
+    Body(Body),
+    /// Another item than the snapshot shows: newer, older or none.
+    Moved,
+}
+
+impl Wallet {
+    /// The body of a secret if it is in memory: no store is asked.
+    pub fn cached_body(&self, id: Id) -> Option<Body> {
+        let hash = self.held().snapshot.secret(id)?.meta.data_hash;
+        let data = self.bodies().get(id, &hash)?;
+        Some(Body { id, data })
+    }
+
+    /// The body of a secret: from memory, else by 1 get. If the item moved since the snapshot, the
+    /// snapshot is made new first.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NotFound`] if there is no such secret; [`WalletError::Damaged`] if the store
+    /// holds other data than the secret's meta vouches for; as [`Wallet::require_current`].
+    pub async fn body(&self, id: Id) -> Result<Body, WalletError> {
+        for _ in 0..TRIES {
+            let before = self.version(id)?;
+            if let Fetched::Body(body) = self.fetch(id).await? {
+                return Ok(body);
+            }
+            self.require_current().await?;
+            // Still the same secret by a head just read: the store holds another item in its place.
+            if self.version(id)? == before {
+                return Err(WalletError::Damaged(id));
+            }
+        }
+        Err(WalletError::Contended)
+    }
+
+    /// The value of a field, opened.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NotFound`] if `body` has no such field; [`WalletError::Damaged`] if it does
+    /// not open.
+    pub fn value(&self, body: &Body, field: &Field) -> Result<SecretBytes, WalletError> {
+        let mut data = open(&*self.vault()?, body)?;
+        data.values.remove(field).ok_or(WalletError::NotFound)
+    }
+
+    /// The body of a secret as the snapshot shows it: from memory, else by 1 get.
+    pub(super) async fn fetch(&self, id: Id) -> Result<Fetched, WalletError> {
+        if let Some(body) = self.cached_body(id) {
+            return Ok(Fetched::Body(body));
+        }
+        let item = self.store.get(id).await?;
+        let (version, hash) = {
+            let held = self.held();
+            held.vault()?;
+            let Secret { version, meta, .. } =
+                held.snapshot.secret(id).ok_or(WalletError::NotFound)?;
+            (*version, meta.data_hash)
+        };
+        match item {
+            Some(item) if sha256(&item.data) == hash => {
+                self.bodies().put(id, hash, item.data.clone());
+                Ok(Fetched::Body(Body {
+                    id,
+                    data: item.data,
+                }))
+            }
+            Some(item) if item.version == version => Err(WalletError::Damaged(id)),
+            _ => Ok(Fetched::Moved),
+        }
+    }
+
+    fn version(&self, id: Id) -> Result<u64, WalletError> {
+        let held = self.held();
+        held.vault()?;
+        let secret = held.snapshot.secret(id).ok_or(WalletError::NotFound)?;
+        Ok(secret.version)
+    }
+}
+
+/// Opens all values of a secret.
+pub(super) fn open(vault: &Vault, body: &Body) -> Result<Data, WalletError> {
+    vault
+        .open_data(&body.id.text(), &body.data)
+        .and_then(|plain| Data::decode(plain.expose()))
+        .map_err(|_| WalletError::Damaged(body.id))
+}
