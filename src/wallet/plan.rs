@@ -342,7 +342,8 @@ impl Drafts {
                 None => None,
             };
             let same = there.is_some_and(|there| there.ct_eq(value));
-            if !met && !(same && edit.expect.is_met_by_value(value)) {
+            let good = met || same && edit.expect.is_met_by_value(value);
+            if !good {
                 return Err(moved());
             }
             let rev = match before {
