@@ -16,7 +16,7 @@ use crate::wallet::{Options, Seen, Wallet};
 use std::sync::Arc;
 
 /// Runs the command.
-pub fn run(global: &Global, args: Init) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     // First of all, before anything is opened.
     let (device, memorable) = (args.device.source()?, args.memorable.source()?);
     Hardening::apply();

@@ -51,7 +51,8 @@ pub fn mount(
     let mut config = Config::default();
     config.mount_options = vec![
         MountOption::FSName("walletfs".into()),
-        MountOption::Subtype("walletfs".into()),
+        // `MountOption::Subtype` is lost when root mounts without fusermount3.
+        MountOption::CUSTOM("subtype=walletfs".into()),
         MountOption::DefaultPermissions,
         MountOption::NoDev,
         MountOption::NoSuid,
