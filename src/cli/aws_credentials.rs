@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The profile that `init` makes.
-pub const PROFILE: &str = "secret-wallet";
+pub(super) const PROFILE: &str = "secret-wallet";
 
 /// The keys of a profile that `init` replaces. A session token belongs to the key it came with.
 const REPLACED: [&str; 3] = [
@@ -20,14 +20,14 @@ const REPLACED: [&str; 3] = [
 ];
 
 /// The file that AWS tools read.
-pub struct CredentialsFile {
+pub(super) struct CredentialsFile {
     path: PathBuf,
     text: Zeroizing<String>,
 }
 
 impl CredentialsFile {
     /// Reads the file; one that is not there is empty.
-    pub fn read(env: paths::Env) -> Result<CredentialsFile, Failure> {
+    pub(super) fn read(env: paths::Env) -> Result<CredentialsFile, Failure> {
         let path = match env("AWS_SHARED_CREDENTIALS_FILE") {
             Some(path) if !path.is_empty() => PathBuf::from(path),
             _ => paths::home(env)?.join(".aws/credentials"),
@@ -47,18 +47,18 @@ impl CredentialsFile {
     }
 
     /// Where the file is.
-    pub fn path(&self) -> &std::path::Path {
+    pub(super) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
     /// Whether it has this profile.
-    pub fn has(&self, profile: &str) -> bool {
+    pub(super) fn has(&self, profile: &str) -> bool {
         self.text.lines().any(|line| section(line) == Some(profile))
     }
 
     /// Puts the key into the profile, which is made if it is not there, and writes the file with
     /// mode 0600, whole or not at all.
-    pub fn put(&self, profile: &str, id: &str, secret: &SecretBytes) -> Result<(), Failure> {
+    pub(super) fn put(&self, profile: &str, id: &str, secret: &SecretBytes) -> Result<(), Failure> {
         let secret = check(id, secret)?;
         let text = with_key(&self.text, profile, id, secret);
         if let Some(dir) = self.path.parent().filter(|dir| !dir.is_dir()) {
@@ -118,7 +118,8 @@ fn with_key(text: &str, profile: &str, id: &str, secret: &str) -> Zeroizing<Stri
     }
     if !put {
         if !new.is_empty() {
-            new.push_str(if new.ends_with('\n') { "\n" } else { "\n\n" });
+            let gap = if new.ends_with('\n') { "\n" } else { "\n\n" };
+            new.push_str(gap);
         }
         new.push('[');
         new.push_str(profile);

@@ -33,7 +33,7 @@ impl From<WalletError> for Failure {
             | WalletError::Orphans
             | WalletError::Damaged(_)
             | WalletError::Crypto(_) => Exit::Integrity,
-            WalletError::RolledBack(_) => Exit::RolledBack,
+            WalletError::RolledBack(_) | WalletError::Vanished { .. } => Exit::RolledBack,
             WalletError::Contended | WalletError::KeysChanged | WalletError::FieldMoved { .. } => {
                 Exit::Conflict
             }

@@ -5,7 +5,7 @@ use super::exit::{Failure, note};
 use super::unmount;
 
 /// Runs the command. A mount that cannot be locked does not keep the others open.
-pub fn run(global: &Global) -> Result<(), Failure> {
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let mut failures = Vec::new();
     for live in global.mounts()? {
         failures.extend(unmount::lock(live, false).err());

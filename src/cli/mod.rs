@@ -1,6 +1,6 @@
 //! The command line: one file a command. Ask, call, print, exit code.
 
-mod args;
+pub mod args;
 mod aws_credentials;
 pub mod config;
 pub mod exit;
@@ -8,7 +8,7 @@ mod failure;
 mod init;
 mod lock;
 mod mount;
-mod password;
+pub mod password;
 pub mod paths;
 mod prompt;
 mod questions;

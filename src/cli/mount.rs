@@ -27,7 +27,7 @@ const TIMEOUT: u64 = 60;
 const LIFETIME: u64 = 600;
 
 /// Runs the command.
-pub fn run(global: &Global, args: Mount) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, args: Mount) -> Result<(), Failure> {
     // Before anything is opened.
     if args.background {
         return background(global, args);

@@ -6,12 +6,12 @@ use crate::session::sys;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Whether there is somebody to ask.
-pub fn possible() -> bool {
+pub(super) fn possible() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks for something that is not shown while it is typed.
-pub fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
+pub(super) fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
     // An interrupt would end the program while the terminal does not echo; rpassword says so too.
     let held = sys::InterruptsHeld::new();
     let typed = rpassword::prompt_password(prompt);
@@ -34,7 +34,7 @@ pub fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
 }
 
 /// Asks a question; an empty answer is `None`.
-pub fn ask(question: &str) -> Result<Option<String>, Failure> {
+pub(super) fn ask(question: &str) -> Result<Option<String>, Failure> {
     let mut out = io::stderr();
     let asked = write!(out, "{question}: ").and_then(|()| out.flush());
     asked.map_err(|error| Failure::new(Exit::Failed, format!("standard error: {error}")))?;

@@ -9,7 +9,7 @@ use super::prompt::{ask, hidden};
 use std::path::PathBuf;
 
 /// Asks where the wallet shall be kept. What `config` says already is not asked.
-pub fn store(config: &mut Config, places: &Places, wallet: &str) -> Result<(), Failure> {
+pub(super) fn store(config: &mut Config, places: &Places, wallet: &str) -> Result<(), Failure> {
     note(&format!(
         "setting up the wallet `{wallet}` on this device; an empty answer takes what stands in \
          brackets"

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Runs the command.
-pub fn run(global: &Global, args: &args::Status) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, args: &args::Status) -> Result<(), Failure> {
     let text = match &args.dir {
         Some(dir) => {
             let status = ask(mounted_on(global, dir)?)?;

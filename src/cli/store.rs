@@ -6,7 +6,7 @@ use crate::store::{DynamoOptions, DynamoStore, SqliteStore, Store};
 use std::sync::Arc;
 
 /// The wallet's store. Nothing is asked of it yet.
-pub async fn open(config: &Config, places: &Places, wallet: &str) -> Arc<dyn Store> {
+pub(super) async fn open(config: &Config, places: &Places, wallet: &str) -> Arc<dyn Store> {
     match config.store {
         StoreKind::Local => {
             let path = config.local_file(places, wallet);

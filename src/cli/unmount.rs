@@ -7,7 +7,7 @@ use crate::session::mountpoint;
 use crate::session::registry::{self, Live};
 
 /// Runs the command.
-pub fn run(global: &Global, args: &Unmount) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, args: &Unmount) -> Result<(), Failure> {
     let path = mountpoint::resolve(&args.dir)?;
     for dir in &global.places()?.runtime {
         if let Some(live) = registry::find(dir, &path)? {

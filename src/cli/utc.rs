@@ -1,7 +1,7 @@
 //! A moment as people write it, in UTC.
 
 /// `2024-02-29 12:00:00 UTC` for nanoseconds since 1970. Seconds are cut, not rounded.
-pub fn shown(since_1970_ns: u64) -> String {
+pub(super) fn shown(since_1970_ns: u64) -> String {
     let seconds = since_1970_ns / 1_000_000_000;
     let (year, month, day) = date(seconds / 86_400);
     let time = seconds % 86_400;

@@ -2,6 +2,7 @@
 //! it closes nothing itself, but once a deadline has passed it lets nobody through, also before
 //! anybody has noticed. The clock counts sleep, so nothing is served after a resume.
 
+use crate::fuse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -107,6 +108,12 @@ impl Gate {
     fn left_to_idle(&self, now: Duration) -> Option<Duration> {
         let last = Duration::from_nanos(self.last.load(Ordering::Relaxed));
         Some((last + self.timeout?).saturating_sub(now))
+    }
+}
+
+impl fuse::Gate for Gate {
+    fn enter(&self, activity: bool) -> bool {
+        Gate::enter(self, activity)
     }
 }
 

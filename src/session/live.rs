@@ -71,7 +71,6 @@ pub enum SessionError {
 }
 
 /// How a session ended. Keys and caches are wiped, and nothing is mounted any more.
-#[derive(Debug)]
 #[must_use]
 pub struct Ended {
     /// Files whose unsaved content is lost although nobody asked for that.
@@ -167,7 +166,7 @@ async fn mount(session: Session) -> Result<(Held, StatusText), SessionError> {
             uid: sys::euid(),
             gid: sys::egid(),
             status: status.clone(),
-            processes: Arc::new(fuse::ProcProcesses),
+            processes: Arc::new(fuse::Proc),
             clock: Arc::new(SystemClock),
             runtime: runtime.clone(),
         },
@@ -186,7 +185,7 @@ async fn mount(session: Session) -> Result<(Held, StatusText), SessionError> {
     let mount = {
         let (fs, gate, dir) = (fs.clone(), gate.clone(), dir.clone());
         // Waits for fusermount3 and for the kernel's first word.
-        spawn_blocking(move || fuse::mount(fs, gate, runtime, &dir, "walletfs", session.read_only))
+        spawn_blocking(move || fuse::mount(fs, gate, runtime, &dir, session.read_only))
     };
     let mount = mount.await.map_err(io::Error::other)?.map_err(refused)?;
     let mut hardening = session.hardening;

@@ -16,8 +16,6 @@ use tokio::time::timeout;
 
 /// Bound for the commits under way: a store call ends within 10 s.
 const COMMITS: Duration = Duration::from_secs(12);
-/// Bound for telling the kernel what to forget, which it may make wait.
-const FORGET: Duration = Duration::from_secs(1);
 /// Bound for an unmount, plain and then lazily, each by a helper program at the worst.
 const UNMOUNT: Duration = Duration::from_secs(12);
 
@@ -66,12 +64,8 @@ impl Held {
             watch,
             ..
         } = self;
-        // What a private mmap left in the page cache. From a thread that answers no request.
-        let forgotten = spawn_blocking(move || {
-            mount.invalidate_all();
-            mount
-        });
-        let mount = timeout(FORGET, forgotten).await;
+        // What private mappings left in the page cache; by a thread that answers no request.
+        mount.drop_pages();
         fs.lock();
         wallet.lock();
         if timeout(UNMOUNT, spawn_blocking(move || unmount(&watch)))
@@ -79,9 +73,6 @@ impl Held {
             .is_err()
         {
             tracing::error!("the unmount did not end in time; it ends with this process");
-        }
-        if let Ok(Ok(mount)) = mount {
-            mount.detach();
         }
         lost
     }
