@@ -36,3 +36,17 @@ pub const FORMAT: u8 = 1;
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
+
+#[cfg(test)]
+mod tests {
+    /// Wiping is a feature of each of these crates, off by default.
+    #[test]
+    fn what_holds_a_key_while_it_works_is_wiped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<super::Key>();
+        wiped::<zeroize::Zeroizing<Vec<u8>>>();
+        wiped::<aes_gcm::Aes256Gcm>();
+        wiped::<blake2::Blake2bVarCore>();
+        wiped::<sha2::Sha256>(); // HMAC's and HKDF's states are two of its cores
+    }
+}

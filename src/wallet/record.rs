@@ -369,12 +369,6 @@ mod tests {
         }
     }
 
-    impl std::fmt::Debug for Field {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a field")
-        }
-    }
-
     impl std::fmt::Debug for FieldMeta {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("a field's attributes")
