@@ -28,6 +28,7 @@ pub struct Cli {
 
 /// What holds for every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The wallet's name
     #[arg(long, global = true, value_name = "NAME", default_value = "default")]

@@ -59,11 +59,21 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
 
     config::save_key(&places, wallet, &key)?;
     config.save(&places, wallet)?;
-    let option = match wallet {
-        "default" => String::new(),
-        name => format!(" --wallet {}", quoted(name)),
-    };
-    print(&format!("{report}Next: walletfs{option} mount ~/wallet\n"))
+    print(&format!("{report}Next: {}\n", next_command(global)))
+}
+
+/// How to mount what was set up: with the options that lead to it.
+fn next_command(global: &Global) -> String {
+    let mut command = String::from("walletfs mount ~/wallet");
+    if global.wallet != "default" {
+        command += &format!(" --wallet {}", quoted(&global.wallet));
+    }
+    if let Some(dir) = &global.config_dir
+        && std::env::var_os("WALLETFS_CONFIG_DIR").as_deref() != Some(dir.as_os_str())
+    {
+        command += &format!(" --config-dir {}", quoted(&dir.to_string_lossy()));
+    }
+    command
 }
 
 /// A configuration that is there is never overwritten.
@@ -172,8 +182,8 @@ impl Steps {
 
 /// A word for the shell.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    match word.chars().all(plain) {
+    let plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
@@ -185,7 +195,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_for_the_shell() {
-        assert_eq!(quoted("work"), "work");
+        assert_eq!(quoted("/w/work-1"), "/w/work-1");
         assert_eq!(quoted("my wallet"), "'my wallet'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }

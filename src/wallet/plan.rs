@@ -236,18 +236,20 @@ impl Ground<'_> {
         replace: Option<Id>,
     ) -> Result<Vec<Write>, WalletError> {
         let mut draft = self.draft(id)?;
-        if draft.meta.domain == *domain && draft.meta.access == *access {
-            return Ok(Vec::new());
-        }
-        draft.meta.domain = domain.clone();
-        draft.meta.access = access.clone();
-        let mut writes = vec![draft.into_write()];
+        let bears_it = draft.meta.domain == *domain && draft.meta.access == *access;
+        let mut writes = Vec::new();
         match self.snapshot.index().find(domain, access) {
-            None => {}
-            // A secret that takes for its own the name it is shown under as a duplicate.
+            // It may bear the name and be shown as a duplicate, or take for its own the name that it
+            // is shown under as one.
             Some(holder) if holder == id => {}
             Some(holder) if replace == Some(holder) => writes.push(self.remove(holder)?),
             Some(_) => return Err(WalletError::Exists),
+            None => {}
+        }
+        if !bears_it {
+            draft.meta.domain = domain.clone();
+            draft.meta.access = access.clone();
+            writes.push(draft.into_write());
         }
         Ok(writes)
     }
