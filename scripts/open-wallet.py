@@ -152,8 +152,10 @@ def open_wallet(file, wallet, device_password, memorable):
     keyring = unlock(head, device_password, memorable)
     aad = aad_head(wallet_id, generation, head_meta)
     sealed, epoch = open_part(keyring, wallet_id, "head", aad, head_data)
+    need(epoch == max(keyring), "the head is sealed under an old key")
     digest, secrets = bytes(32), {}
     for id, version, meta, data in items:
+        need(version <= generation, "an item is newer than the head")
         term = digest_term(digest_key(keyring[epoch]), id, version, meta)
         digest = bytes(a ^ b for a, b in zip(digest, term))
         meta, _ = open_part(keyring, wallet_id, id, aad_meta(wallet_id, id, version), meta)
