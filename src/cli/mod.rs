@@ -1,6 +1,78 @@
-//! The command line: one file a command.
+//! The command line: one file a command. Ask, call, print, exit code.
+
+pub mod args;
+mod aws_credentials;
+pub mod config;
+pub mod exit;
+mod failure;
+mod init;
+mod lock;
+mod mount;
+pub mod password;
+pub mod paths;
+mod prompt;
+mod questions;
+mod status;
+mod store;
+mod unmount;
+mod utc;
+
+use crate::session::registry::{self, Live};
+use crate::session::sys;
+use args::{Cli, Command, Global};
+use clap::Parser;
+use exit::{Exit, Failure};
+use paths::Places;
+use std::process::ExitCode;
 
 /// Runs the command that the arguments name and gives the exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help on a closed pipe is no failure.
+            let _ = usage.print();
+            return ExitCode::from(match usage.use_stderr() {
+                true => Exit::Usage.code(),
+                false => Exit::Done.code(),
+            });
+        }
+    };
+    let global = cli.global;
+    let done = match cli.command {
+        Command::Init(args) => init::run(&global, args),
+        Command::Mount(args) => mount::run(&global, args),
+        Command::Unmount(args) => unmount::run(&global, &args),
+        Command::Lock => lock::run(&global),
+        Command::Status(args) => status::run(&global, &args),
+    };
+    match done {
+        Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),
+        Err(Failure::Interrupted) => sys::die_of_interrupt(),
+        Err(Failure::Said { exit, message }) => {
+            exit::note(&message);
+            ExitCode::from(exit.code())
+        }
+    }
+}
+
+impl Global {
+    /// The directories of this user, or of `--config-dir`.
+    fn places(&self) -> Result<Places, Failure> {
+        let env = |name: &str| std::env::var_os(name);
+        Places::new(self.config_dir.as_deref(), &env, sys::euid())
+    }
+
+    /// Every mount of this wallet whose process lives. Another configuration's wallet of the same
+    /// name is another wallet.
+    fn mounts(&self) -> Result<Vec<Live>, Failure> {
+        let places = self.places()?;
+        let config = places.config_file(&self.wallet).display().to_string();
+        let mut mounts = Vec::new();
+        for dir in &places.runtime {
+            mounts.extend(registry::list(dir)?);
+        }
+        mounts.retain(|live| live.record.wallet == self.wallet && live.record.config == config);
+        Ok(mounts)
+    }
 }

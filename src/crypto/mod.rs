@@ -24,7 +24,7 @@ pub use kdf::{DeviceKey, KdfParams, derive_device_key, stretch};
 pub use keyring::{Keyring, new_slot, unlock};
 pub use password::{Weakness, check_strength};
 pub use random::{OsRandom, Random};
-pub use secret::{Key, SecretBytes};
+pub use secret::{Key, SecretBytes, on_secret};
 pub use vault::{MAX_SEALED, Vault};
 
 use sha2::{Digest, Sha256};

@@ -1,8 +1,26 @@
 //! [`SecretBytes`] and [`Key`]: bytes that are wiped when dropped, that cannot be printed or cloned
 //! by accident, and that compare in constant time.
 
+use std::sync::OnceLock;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// What is told of each secret's bytes before they are used.
+static ON_SECRET: OnceLock<fn(&[u8])> = OnceLock::new();
+
+/// Has `notice` called with the bytes of every [`SecretBytes`] and [`Key`] made from here on, so
+/// that a program can keep their memory out of swap. The first call decides.
+pub fn on_secret(notice: fn(&[u8])) {
+    ON_SECRET.get_or_init(|| notice);
+}
+
+fn announce(bytes: &[u8]) {
+    if let Some(notice) = ON_SECRET.get()
+        && !bytes.is_empty()
+    {
+        notice(bytes);
+    }
+}
 
 /// A value, a password, a plaintext. Wiped on drop.
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
@@ -11,6 +29,7 @@ impl SecretBytes {
     /// Takes the bytes over. The caller leaves no other copy behind, so `bytes` should never have
     /// been reallocated.
     pub fn new(bytes: Vec<u8>) -> Self {
+        announce(&bytes);
         SecretBytes(Zeroizing::new(bytes))
     }
 
@@ -49,6 +68,7 @@ impl Key {
     /// A key that `fill` writes in place.
     pub(crate) fn build(fill: impl FnOnce(&mut [u8; 32])) -> Self {
         let mut key = Key(Box::new([0; 32]));
+        announce(&*key.0);
         fill(&mut key.0);
         key
     }

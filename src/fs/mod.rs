@@ -1,1 +1,235 @@
-//! What files mean.
+//! What files mean: the tree, open files, attributes, names, errors with their errno.
+//!
+//! This layer is not tied to a FUSE library: plain async functions on plain types, testable without
+//! a mount. It knows secrets and fields, and nothing of stores' requests or keys. A call that needs
+//! no store never waits: its future is ready when it is first polled.
+//!
+//! | file           | subject                                                         |
+//! |----------------|-----------------------------------------------------------------|
+//! | `names.rs`     | the one file name of each key, and back                         |
+//! | `scratch.rs`   | names of editors' scratch files                                 |
+//! | `inode.rs`     | inode numbers                                                   |
+//! | `attr.rs`      | what `stat` shows                                               |
+//! | `times.rs`     | times of directories                                            |
+//! | `tree.rs`      | lookup, getattr, statfs, forget                                 |
+//! | `listing.rs`   | opendir, readdir                                                |
+//! | `file.rs`      | content of a file that is open or not stored yet                |
+//! | `open.rs`      | open, create, release                                           |
+//! | `io.rs`        | read, write                                                     |
+//! | `setattr.rs`   | chmod, utimensat, truncate                                      |
+//! | `commit.rs`    | flush, fsync: when content is stored, and what if it cannot be  |
+//! | `namespace.rs` | mkdir, rmdir, unlink, mknod                                     |
+//! | `rename.rs`    | rename                                                          |
+//! | `process.rs`   | which process a call came from                                  |
+//!
+//! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then
+//! one of `files`, `unsaved`, `handles`, `listings`, `domains`, then one file's state, then
+//! `inodes`, then the wallet's view. None but `turn` is held across an await.
+
+mod attr;
+mod buffer;
+mod commit;
+mod error;
+mod file;
+mod inode;
+mod io;
+mod listing;
+pub mod names;
+mod namespace;
+mod open;
+mod process;
+mod rename;
+pub mod scratch;
+mod setattr;
+mod times;
+mod tree;
+
+pub use attr::{Attr, Entry, Kind};
+pub use commit::Unsaved;
+pub use error::{Errno, FsError, FsResult};
+pub use inode::Ino;
+pub use io::Slice;
+pub use listing::DirEntry;
+pub use open::{OpenHow, Opened, Released};
+pub use process::{Process, Processes};
+pub use setattr::{SetAttr, SetTime};
+pub use tree::Statfs;
+
+use crate::wallet::{Clock, Wallet};
+use file::File;
+use inode::{Inodes, Node, Place};
+use listing::Listing;
+use open::Handle;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use times::Times;
+
+/// A file or directory that a caller holds open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Fh(pub u64);
+
+/// What a filesystem is made of besides its wallet.
+pub struct Options {
+    /// Refuse every change with EROFS.
+    pub read_only: bool,
+    /// The owner of everything; a chown to anybody else is refused.
+    pub uid: u32,
+    /// The group of everything.
+    pub gid: u32,
+    /// Makes the content of `/.walletfs/status`.
+    pub status: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Tells processes apart.
+    pub processes: Arc<dyn Processes>,
+    /// Gives times to what is written.
+    pub clock: Arc<dyn Clock>,
+    /// Where commits go that no call waits for (retries of failed ones).
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// The filesystem of one mount.
+pub struct Fs {
+    wallet: Arc<Wallet>,
+    options: Options,
+    /// For tasks that outlive a call.
+    me: std::sync::Weak<Fs>,
+    inodes: RwLock<Inodes>,
+    /// The current content of each inode that is open or unsaved. A file whose content another
+    /// device replaced lives on in its handles only.
+    files: Mutex<HashMap<Ino, Arc<File>>>,
+    /// Every file with content that the store lacks, current or not.
+    unsaved: Mutex<Vec<Arc<File>>>,
+    handles: Mutex<HashMap<Fh, Arc<Handle>>>,
+    listings: Mutex<HashMap<Fh, Arc<Mutex<Listing>>>>,
+    /// Domains that live in the mount: made here and empty (design, section 6).
+    domains: Mutex<BTreeSet<Arc<str>>>,
+    /// Taken after the wallet's view.
+    times: Mutex<Times>,
+    /// When the wallet was made, ns since 1970: the time of what never changes.
+    made_ns: i64,
+    next_fh: AtomicU64,
+}
+
+impl Fs {
+    /// The filesystem over `wallet`.
+    pub fn new(wallet: Arc<Wallet>, options: Options) -> Arc<Fs> {
+        let made_ns = i64::try_from(wallet.head_info().created_ns).unwrap_or(i64::MAX);
+        Arc::new_cyclic(|me| Fs {
+            wallet,
+            options,
+            me: me.clone(),
+            inodes: RwLock::new(Inodes::new()),
+            files: Mutex::default(),
+            unsaved: Mutex::default(),
+            handles: Mutex::default(),
+            listings: Mutex::default(),
+            domains: Mutex::default(),
+            times: Mutex::new(Times::new(made_ns)),
+            made_ns,
+            next_fh: AtomicU64::new(1),
+        })
+    }
+
+    /// Drops all content, handles and listings. Callers see to it that no call comes after.
+    pub fn lock(&self) {
+        self.handles().clear();
+        self.listings().clear();
+        self.unsaved_files().clear();
+        self.files().clear();
+    }
+
+    /// Open files of which the kernel's page cache may hold content.
+    pub fn mapped(&self) -> Vec<Ino> {
+        let handles = self.handles();
+        let files = handles.values().filter_map(|handle| handle.file());
+        files
+            .filter(|file| file.state().mapped)
+            .map(|file| file.ino)
+            .collect()
+    }
+
+    /// The owner of everything.
+    pub fn owner(&self) -> (u32, u32) {
+        (self.options.uid, self.options.gid)
+    }
+
+    /// Whether a call on `ino` is an access to a secret, as opposed to the list of domains or the
+    /// mount's own files.
+    pub fn is_secret(&self, ino: Ino) -> bool {
+        match self.inodes.read().expect(LOCK).node(ino) {
+            Some(Node::Root | Node::Control | Node::Status) => false,
+            Some(Node::Domain(_) | Node::Secret(_) | Node::File(_)) | None => true,
+        }
+    }
+
+    fn node(&self, ino: Ino) -> FsResult<Node> {
+        let inodes = self.inodes.read().expect(LOCK);
+        inodes
+            .node(ino)
+            .cloned()
+            .ok_or(FsError::new(Errno::ENOENT, "removed meanwhile"))
+    }
+
+    fn number(&self, node: &Node) -> Ino {
+        if let Some(ino) = self.inodes.read().expect(LOCK).find(node) {
+            return ino;
+        }
+        self.inodes.write().expect(LOCK).number(node)
+    }
+
+    fn fh(&self) -> Fh {
+        Fh(self.next_fh.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn handle(&self, fh: Fh) -> FsResult<Arc<Handle>> {
+        self.handles()
+            .get(&fh)
+            .cloned()
+            .ok_or(FsError::new(Errno::EBADF, "no such open file"))
+    }
+
+    fn files(&self) -> MutexGuard<'_, HashMap<Ino, Arc<File>>> {
+        self.files.lock().expect(LOCK)
+    }
+
+    fn unsaved_files(&self) -> MutexGuard<'_, Vec<Arc<File>>> {
+        self.unsaved.lock().expect(LOCK)
+    }
+
+    fn handles(&self) -> MutexGuard<'_, HashMap<Fh, Arc<Handle>>> {
+        self.handles.lock().expect(LOCK)
+    }
+
+    fn listings(&self) -> MutexGuard<'_, HashMap<Fh, Arc<Mutex<Listing>>>> {
+        self.listings.lock().expect(LOCK)
+    }
+
+    fn domains(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
+        self.domains.lock().expect(LOCK)
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().expect(LOCK)
+    }
+
+    /// The file at `place`, if it is open or unsaved.
+    fn file_at(&self, place: &Place) -> Option<Arc<File>> {
+        let ino = self
+            .inodes
+            .read()
+            .expect(LOCK)
+            .find(&Node::File(place.clone()))?;
+        self.files().get(&ino).cloned()
+    }
+
+    fn refuse_read_only(&self) -> FsResult<()> {
+        if self.options.read_only {
+            return Err(FsError::new(Errno::EROFS, "mounted read-only"));
+        }
+        Ok(())
+    }
+}
+
+/// Why locks are taken with `expect`: a panic elsewhere would have ended the call, not the mount,
+/// and what it left behind must not be served.
+const LOCK: &str = "no holder of this lock panics";

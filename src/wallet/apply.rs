@@ -47,22 +47,16 @@ impl Wallet {
             self.load(&turn, tip).await?;
         }
         loop {
-            let Some((ready, created)) = self.prepare(&turn, &edit, new_id).await? else {
-                let generation = self.held().tip.generation();
-                return Ok(Applied {
-                    generation,
-                    created: None,
-                });
+            let (ready, mut applied) = self.prepare(&turn, &edit, new_id).await?;
+            let Some(ready) = ready else {
+                return Ok(applied);
             };
             let began = self.now();
             match self.commit(&ready).await? {
                 Commit::Done => {
-                    let generation = ready.head.generation();
+                    applied.generation = ready.head.generation();
                     self.settle(&turn, ready, began).await?;
-                    return Ok(Applied {
-                        generation,
-                        created,
-                    });
+                    return Ok(applied);
                 }
                 Commit::Refused(refusals) => {
                     let head_at = ready.changes.len() - 1;
@@ -118,13 +112,14 @@ impl Wallet {
         Ok((vault, held.tip.clone()))
     }
 
-    /// Plans and seals an edit; `None` if it changes nothing.
+    /// Plans and seals an edit, nothing if it changes nothing; what it comes to, at the generation
+    /// at hand.
     async fn prepare(
         &self,
         turn: &Turn<'_>,
         edit: &Edit,
         new_id: Id,
-    ) -> Result<Option<(Ready, Option<Id>)>, WalletError> {
+    ) -> Result<(Option<Ready>, Applied), WalletError> {
         let bodies = self.bodies_for(turn, edit).await?;
         let (vault, tip) = self.unfaulted()?;
         let held = self.held();
@@ -137,13 +132,17 @@ impl Wallet {
             now_ns: self.options.clock.wall_ns(),
             most_changes: self.store.limits().changes,
         })?;
+        let applied = Applied {
+            generation: tip.generation(),
+            created: plan.created,
+            rev: plan.rev,
+        };
         if plan.writes.is_empty() {
-            return Ok(None);
+            return Ok((None, applied));
         }
-        let created = plan.created;
         let date = self.options.date_ns();
         let ready = seal(plan, &vault, &tip, &held.snapshot, &*self.store, date)?;
-        Ok(Some((ready, created)))
+        Ok((Some(ready), applied))
     }
 
     /// The bodies that the plan of an edit needs. Loads when one of them moved.

@@ -12,6 +12,8 @@ pub struct Body {
     pub id: Id,
     /// Ciphertext.
     pub data: Bytes,
+    /// Its SHA-256, as the secret's meta has it.
+    pub hash: [u8; 32],
 }
 
 /// A cache of bodies.

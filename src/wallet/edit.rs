@@ -109,4 +109,7 @@ pub struct Applied {
     pub generation: u64,
     /// The secret that [`Edit::Create`] made.
     pub created: Option<Id>,
+    /// The `rev` that the field of the edit's first [`FieldChange::Put`] or
+    /// [`FieldChange::MoveTo`] has now: what a later edit of it expects.
+    pub rev: Option<u64>,
 }

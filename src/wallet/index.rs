@@ -6,6 +6,7 @@
 
 use crate::store::Id;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Domain, then access as shown, then id.
@@ -38,10 +39,11 @@ impl Index {
         let mut shown = BTreeMap::new();
         let mut left = Vec::new();
         for (access, id) in secrets {
-            if shown.contains_key(&access) {
-                left.push((access, id));
-            } else {
-                shown.insert(access, id);
+            match shown.entry(access) {
+                Entry::Vacant(free) => {
+                    free.insert(id);
+                }
+                Entry::Occupied(taken) => left.push((taken.key().clone(), id)),
             }
         }
         let mut renamed = Vec::with_capacity(left.len());

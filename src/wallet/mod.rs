@@ -128,6 +128,11 @@ impl Wallet {
         View(self.held())
     }
 
+    /// Waits for the commits and loads that are under way, and for those that wait their turn.
+    pub async fn settled(&self) {
+        drop(self.commits.lock().await);
+    }
+
     /// Drops the keys and all that is in memory. Every later call gives [`WalletError::Locked`];
     /// one under way ends as it can, and keeps nothing.
     pub fn lock(&self) {

@@ -18,6 +18,8 @@ const MODE_MASK: u32 = 0o700;
 pub(super) struct Plan {
     pub(super) writes: Vec<Write>,
     pub(super) created: Option<Id>,
+    /// As [`super::Applied::rev`].
+    pub(super) rev: Option<u64>,
 }
 
 /// What becomes of a secret's item.
@@ -115,9 +117,13 @@ impl Edit {
 
     /// What the edit means on this ground.
     pub(super) fn plan(&self, ground: &Ground<'_>) -> Result<Plan, WalletError> {
-        let mut created = None;
+        let (mut created, mut rev) = (None, None);
         let writes = match self {
-            Edit::Fields(edits) => ground.fields(edits)?,
+            Edit::Fields(edits) => {
+                let (writes, first) = ground.fields(edits)?;
+                rev = first;
+                writes
+            }
             Edit::Create { domain, access } => {
                 created = Some(ground.new_id);
                 vec![ground.create(domain, access)?]
@@ -139,7 +145,11 @@ impl Edit {
                 moved.collect::<Result<_, WalletError>>()?
             }
         };
-        Ok(Plan { writes, created })
+        Ok(Plan {
+            writes,
+            created,
+            rev,
+        })
     }
 }
 
@@ -175,16 +185,18 @@ fn check_field(field: &Field) -> Result<(), WalletError> {
 }
 
 impl Ground<'_> {
-    fn fields(&self, edits: &[FieldEdit]) -> Result<Vec<Write>, WalletError> {
+    fn fields(&self, edits: &[FieldEdit]) -> Result<(Vec<Write>, Option<u64>), WalletError> {
         let mut drafts = Drafts(BTreeMap::new());
+        let mut first = None;
         for edit in edits {
-            drafts.edit(self, edit)?;
+            let rev = drafts.edit(self, edit)?;
+            first = first.or(rev);
         }
         let changed = drafts.0.into_values().filter(|draft| {
             let before = self.snapshot.secret(draft.id).map(|secret| &secret.meta);
             before != Some(&draft.meta)
         });
-        Ok(changed.map(Draft::into_write).collect())
+        Ok((changed.map(Draft::into_write).collect(), first))
     }
 
     fn create(&self, domain: &Arc<str>, access: &Arc<str>) -> Result<Write, WalletError> {
@@ -224,18 +236,20 @@ impl Ground<'_> {
         replace: Option<Id>,
     ) -> Result<Vec<Write>, WalletError> {
         let mut draft = self.draft(id)?;
-        if draft.meta.domain == *domain && draft.meta.access == *access {
-            return Ok(Vec::new());
-        }
-        draft.meta.domain = domain.clone();
-        draft.meta.access = access.clone();
-        let mut writes = vec![draft.into_write()];
+        let bears_it = draft.meta.domain == *domain && draft.meta.access == *access;
+        let mut writes = Vec::new();
         match self.snapshot.index().find(domain, access) {
-            None => {}
-            // A secret that takes for its own the name it is shown under as a duplicate.
+            // It may bear the name and be shown as a duplicate, or take for its own the name that it
+            // is shown under as one.
             Some(holder) if holder == id => {}
             Some(holder) if replace == Some(holder) => writes.push(self.remove(holder)?),
             Some(_) => return Err(WalletError::Exists),
+            None => {}
+        }
+        if !bears_it {
+            draft.meta.domain = domain.clone();
+            draft.meta.access = access.clone();
+            writes.push(draft.into_write());
         }
         Ok(writes)
     }
@@ -310,7 +324,8 @@ impl Drafts {
         }
     }
 
-    fn edit(&mut self, ground: &Ground<'_>, edit: &FieldEdit) -> Result<(), WalletError> {
+    /// Makes one edit, and gives the `rev` of the field whose value it put in place.
+    fn edit(&mut self, ground: &Ground<'_>, edit: &FieldEdit) -> Result<Option<u64>, WalletError> {
         let draft = self.get(ground, edit.secret)?;
         let before = draft.field(&edit.field);
         let met = edit.expect.is_met(before.as_ref());
@@ -329,7 +344,8 @@ impl Drafts {
                 None => None,
             };
             let same = there.is_some_and(|there| there.ct_eq(value));
-            if !met && !(same && edit.expect.is_met_by_value(value)) {
+            let good = met || same && edit.expect.is_met_by_value(value);
+            if !good {
                 return Err(moved());
             }
             let rev = match before {
@@ -349,7 +365,7 @@ impl Drafts {
                 rev,
             };
             draft.meta.fields.insert(edit.field.clone(), after);
-            return Ok(());
+            return Ok(Some(rev));
         }
 
         let before = before.ok_or(WalletError::NotFound)?;
@@ -375,7 +391,7 @@ impl Drafts {
                 expect,
             } => {
                 if (*secret, field) == (edit.secret, &edit.field) {
-                    return Ok(());
+                    return Ok(Some(before.rev));
                 }
                 let value = draft.take(ground, &edit.field)?;
                 let target = self.get(ground, *secret)?;
@@ -392,9 +408,10 @@ impl Drafts {
                 };
                 target.meta.fields.insert(field.clone(), after);
                 target.values_changed = true;
+                return Ok(Some(ground.generation));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

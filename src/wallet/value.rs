@@ -20,7 +20,7 @@ impl Wallet {
     pub fn cached_body(&self, id: Id) -> Option<Body> {
         let hash = self.held().snapshot.secret(id)?.meta.data_hash;
         let data = self.bodies().get(id, &hash)?;
-        Some(Body { id, data })
+        Some(Body { id, data, hash })
     }
 
     /// The body of a secret: from memory, else by 1 get. If the item moved since the snapshot, the
@@ -75,6 +75,7 @@ impl Wallet {
                 Ok(Fetched::Body(Body {
                     id,
                     data: item.data,
+                    hash,
                 }))
             }
             Some(item) if item.version == version => Err(WalletError::Damaged(id)),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
-use walletfs::crypto::{DeviceKey, KdfParams, SecretBytes};
+use walletfs::crypto::{self, DeviceKey, HeadMeta, KdfParams, OsRandom, SecretBytes, Vault};
 use walletfs::store::*;
 use walletfs::wallet::*;
 
@@ -212,6 +212,46 @@ impl Device {
         }
         contents
     }
+}
+
+/// Puts an item that no walletfs makes, with this meta and no values, and a head that vouches for it.
+pub(crate) fn forge(
+    store: &MemoryStore,
+    key: &DeviceKey,
+    id: Id,
+    meta: impl FnOnce([u8; 32]) -> SecretBytes,
+) {
+    let mut items = store.items();
+    let head = items[&Id::Head].clone();
+    let public = HeadMeta::decode(&head.meta).unwrap();
+    let keyring = crypto::unlock(&public, key, &memorable()).unwrap();
+    let vault = Vault::new(public.wallet_id, keyring, Arc::new(OsRandom));
+    let (mut data, epoch) = vault
+        .open_head(head.version, &head.meta, &head.data)
+        .unwrap();
+    let version = head.version + 1;
+    let text = id.text();
+    let values = vault.seal_data(&text, record::Data::default().encode().expose());
+    let plain = meta(crypto::sha256(&values));
+    let meta = vault.seal_meta(&text, version, plain.expose());
+    let term = vault.item_digest(epoch, &text, version, &meta).unwrap();
+    for (d, t) in data.digest.iter_mut().zip(term) {
+        *d ^= t;
+    }
+    data.count += 1;
+    let item = Item {
+        id,
+        version,
+        meta,
+        data: values,
+    };
+    let head = Item {
+        version,
+        data: vault.seal_head(version, &head.meta, &data),
+        ..head
+    };
+    assert!(items.insert(id, item).is_none());
+    items.insert(Id::Head, head);
 }
 
 /// Counts that a test expects.

@@ -1,0 +1,249 @@
+//! The command line: one definition of each option feeds the parser and the help.
+
+use super::config::{Seconds, StoreKind, check_commit_limit};
+use super::exit::Failure;
+use super::password::{Source, Which};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+/// Your secrets as files: sealed on this device, kept in Amazon DynamoDB or in one SQLite file,
+/// readable while mounted.
+#[derive(Debug, Parser)]
+#[command(name = "walletfs", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 10 wrong password or device, \
+    11 no such wallet, 12 mount point unusable, 13 store unreachable, 14 denied by the store, \
+    15 integrity fault, 16 rolled back, 17 conflict."
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The wallet's name
+    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
+    #[arg(value_parser = wallet_name)]
+    pub wallet: String,
+    /// Where configuration and device key are; state and data then lie below it [default:
+    /// $XDG_CONFIG_HOME/walletfs]
+    #[arg(long, global = true, value_name = "DIR", env = "WALLETFS_CONFIG_DIR")]
+    #[arg(hide_env_values = true)]
+    pub config_dir: Option<PathBuf>,
+    /// Log more: what is done, and twice: everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a wallet, or join one that the store holds already
+    Init(Init),
+    /// Unlock the wallet and mount it on a directory
+    Mount(Mount),
+    /// Store what is unsaved, lock, and unmount one directory
+    Unmount(Unmount),
+    /// Lock every mount of the wallet
+    Lock,
+    /// Show what is mounted, for how long, and what is not enforced
+    Status(Status),
+}
+
+/// Where the memorable password comes from.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Memorable {
+    /// A command whose first line of output is the memorable password (also as environment
+    /// WALLETFS_MEMORABLE_PASSWORD_COMMAND)
+    #[arg(long = "memorable-password-command", value_name = "CMD")]
+    #[arg(conflicts_with = "memorable_fd", id = "memorable_command")]
+    command: Option<OsString>,
+    /// An open descriptor whose first line is the memorable password
+    #[arg(long = "memorable-password-fd", value_name = "N", id = "memorable_fd")]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+    fd: Option<RawFd>,
+}
+
+/// Where the device password comes from.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Device {
+    /// A command whose first line of output is the device password (also as environment
+    /// WALLETFS_DEVICE_PASSWORD_COMMAND)
+    #[arg(long = "device-password-command", value_name = "CMD")]
+    #[arg(conflicts_with = "device_fd", id = "device_command")]
+    command: Option<OsString>,
+    /// An open descriptor whose first line is the device password
+    #[arg(long = "device-password-fd", value_name = "N", id = "device_fd")]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+    fd: Option<RawFd>,
+}
+
+impl Memorable {
+    /// The source (see [`Source::choose`]).
+    pub fn source(self) -> Result<Source, Failure> {
+        Source::choose(Which::Memorable, self.command, self.fd)
+    }
+}
+
+impl Device {
+    /// The source (see [`Source::choose`]).
+    pub fn source(self) -> Result<Source, Failure> {
+        Source::choose(Which::Device, self.command, self.fd)
+    }
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where the wallet is kept; without it, everything is asked on the terminal
+    #[arg(long, value_enum, value_name = "STORE")]
+    pub store: Option<StoreKind>,
+    /// The file of a local store [default: WALLET.sqlite in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub path: Option<PathBuf>,
+    /// The DynamoDB table, which wallets share [default: walletfs]
+    #[arg(long, value_name = "T")]
+    pub table: Option<String>,
+    /// The profile of AWS credentials [default: AWS's own rules]
+    #[arg(long, value_name = "P")]
+    pub profile: Option<String>,
+    /// The AWS region [default: AWS's own rules]
+    #[arg(long, value_name = "R")]
+    pub region: Option<String>,
+    /// A DynamoDB engine other than AWS's
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The most changes that the engine takes in one commit, if fewer than 100
+    #[arg(long, value_name = "N", value_parser = commit_limit)]
+    pub commit_limit: Option<usize>,
+    /// The device password's source.
+    #[command(flatten)]
+    pub device: Device,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// `mount`.
+#[derive(Debug, Args)]
+pub struct Mount {
+    /// An empty directory, or one to be made
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Stay in the foreground; an interrupt locks
+    #[arg(long)]
+    pub foreground: bool,
+    /// Refuse every change
+    #[arg(long)]
+    pub read_only: bool,
+    /// Lock after this many seconds without an access; 0 is never [default: 60]
+    #[arg(long, value_name = "S")]
+    pub timeout: Option<u64>,
+    /// Lock after this many seconds whatever happens; 0 is never [default: 600]
+    #[arg(long, value_name = "S")]
+    pub lifetime: Option<u64>,
+    /// Show files for this many seconds without asking the store [default: 1]
+    #[arg(long, value_name = "S")]
+    pub cache_ttl: Option<Seconds>,
+    /// Begun by another walletfs: password on standard input, outcome on standard output.
+    #[arg(long, hide = true, requires = "foreground")]
+    pub background: bool,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// `unmount`.
+#[derive(Debug, Args)]
+pub struct Unmount {
+    /// The directory that a wallet is mounted on
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Unmount also when unsaved content cannot be stored, which then is lost
+    #[arg(long)]
+    pub discard: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// One mount only
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A name that is a file's name and none of a backup's.
+fn wallet_name(name: &str) -> Result<String, &'static str> {
+    /// Leaves room for the ends that walletfs puts to it in file names (at most 255 bytes).
+    const NAME_BYTES: usize = 200;
+    if name.is_empty() {
+        Err("it is empty")
+    } else if name.len() > NAME_BYTES {
+        Err("it has more than 200 bytes")
+    } else if name.starts_with('.') {
+        Err("it begins with a dot")
+    } else if name.contains('/') {
+        Err("it contains a slash")
+    } else if name.contains(char::is_control) {
+        Err("it contains a control character")
+    } else if name.contains(".backup-") {
+        Err("`.backup-` is for the names of backups")
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+fn commit_limit(text: &str) -> Result<usize, String> {
+    check_commit_limit(text.parse().map_err(|_| "not a number")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_of_wallets() {
+        for good in ["default", "a", "my wallet", "Ä", "a.b", "x.backup"] {
+            assert_eq!(wallet_name(good).as_deref(), Ok(good));
+        }
+        let long = "x".repeat(201);
+        for bad in ["", ".a", "a/b", "..", "a\nb", "a\0b", "w.backup-1", &long] {
+            assert!(wallet_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_has_one_source() {
+        let parse =
+            |args: &[&str]| Cli::try_parse_from(["walletfs", "mount", "d"].iter().chain(args));
+        assert!(parse(&["--memorable-password-fd", "3"]).is_ok());
+        assert!(parse(&["--memorable-password-fd", "-1"]).is_err());
+        let both = [
+            "--memorable-password-fd",
+            "3",
+            "--memorable-password-command",
+            "x",
+        ];
+        assert!(parse(&both).is_err());
+        assert!(parse(&["--background"]).is_err());
+        assert!(parse(&["--memorable-password", "x"]).is_err());
+    }
+}

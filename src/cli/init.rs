@@ -1,0 +1,202 @@
+//! `init`: makes a wallet, or joins the one that the store holds already. The configuration and
+//! the device key are written last: until then an interrupt leaves nothing on this device, and a
+//! wallet that was made in the store is joined by the next run.
+
+use super::args::{Global, Init};
+use super::config::{self, Config, StoreKind};
+use super::exit::{Exit, Failure, note, print};
+use super::password::Source;
+use super::paths::Places;
+use super::{prompt, questions, store, utc};
+use crate::crypto::{DeviceKey, KdfParams};
+use crate::session::harden::Hardening;
+use crate::session::private;
+use crate::store::{Store, StoreError};
+use crate::wallet::{Options, Seen, Wallet};
+use std::sync::Arc;
+
+/// Runs the command.
+pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
+    // First of all, before anything is opened.
+    let (device, memorable) = (args.device.source()?, args.memorable.source()?);
+    Hardening::apply();
+    let places = global.places()?;
+    let wallet = global.wallet.as_str();
+    refuse_second(&places, wallet)?;
+
+    let mut config = Config::new(args.store.unwrap_or(StoreKind::Local));
+    config.path = args.path;
+    config.table = args.table;
+    config.profile = args.profile;
+    config.region = args.region;
+    config.endpoint_url = args.endpoint_url;
+    config.commit_limit = args.commit_limit;
+    if args.store.is_none() && prompt::possible() {
+        questions::store(&mut config, &places, wallet)?;
+    }
+    if config.store == StoreKind::Local {
+        // Said in full, so that another environment finds the same file.
+        let path = config.local_file(&places, wallet);
+        config.path =
+            Some(std::path::absolute(&path).map_err(|error| {
+                Failure::new(Exit::Usage, format!("{}: {error}", path.display()))
+            })?);
+    }
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+    private::make_dir(&places.state)?;
+    let steps = Steps {
+        seen: Seen::at(places.seen_file(wallet)),
+        store: runtime.block_on(store::open(&config, &places, wallet)),
+        device,
+        memorable,
+    };
+    let (key, report) = runtime.block_on(steps.make_or_join(&config, &places, wallet))?;
+
+    config::save_key(&places, wallet, &key)?;
+    config.save(&places, wallet)?;
+    print(&format!("{report}Next: {}\n", next_command(global)))
+}
+
+/// How to mount what was set up: with the options that lead to it.
+fn next_command(global: &Global) -> String {
+    let mut command = String::from("walletfs mount ~/wallet");
+    if global.wallet != "default" {
+        command += &format!(" --wallet {}", quoted(&global.wallet));
+    }
+    if let Some(dir) = &global.config_dir
+        && std::env::var_os("WALLETFS_CONFIG_DIR").as_deref() != Some(dir.as_os_str())
+    {
+        command += &format!(" --config-dir {}", quoted(&dir.to_string_lossy()));
+    }
+    command
+}
+
+/// A configuration that is there is never overwritten.
+fn refuse_second(places: &Places, wallet: &str) -> Result<(), Failure> {
+    let file = places.config_file(wallet);
+    if !file.exists() {
+        return Ok(());
+    }
+    let message = format!(
+        "the wallet `{wallet}` is set up on this device already: mount it with `walletfs mount \
+         DIR`, or make another with --wallet NAME; to set this one up afresh, move {} away first \
+         (what the store holds stays as it is)",
+        file.display()
+    );
+    Err(Failure::new(Exit::Failed, message))
+}
+
+struct Steps {
+    store: Arc<dyn Store>,
+    seen: Seen,
+    device: Source,
+    memorable: Source,
+}
+
+impl Steps {
+    /// The device key, and what to tell.
+    async fn make_or_join(
+        self,
+        config: &Config,
+        places: &Places,
+        wallet: &str,
+    ) -> Result<(DeviceKey, String), Failure> {
+        let there = match Wallet::peek(&*self.store).await {
+            Ok(head) => head.is_some(),
+            Err(crate::wallet::WalletError::Store(StoreError::Missing(_))) => false,
+            Err(error) => return Err(error.into()),
+        };
+        match there {
+            true => self.join(wallet).await,
+            false => self.make(config, places, wallet).await,
+        }
+    }
+
+    async fn make(
+        self,
+        config: &Config,
+        places: &Places,
+        wallet: &str,
+    ) -> Result<(DeviceKey, String), Failure> {
+        let device = self.device.new_one()?;
+        let memorable = self.memorable.new_one()?;
+        if config.store == StoreKind::Local
+            && let Some(dir) = config.local_file(places, wallet).parent()
+            && !dir.is_dir()
+        {
+            private::make_dir(dir)?;
+        }
+        for notice in self.store.create().await? {
+            note(&notice.0);
+        }
+        let place = self.store.describe();
+        let kdf = KdfParams::DEFAULT;
+        let made = Wallet::create(
+            self.store,
+            self.seen,
+            &device,
+            &memorable,
+            kdf,
+            Options::default(),
+        );
+        let (made, key) = made.await?;
+        made.lock();
+        Ok((key, format!("Made the wallet `{wallet}` in {place}.\n")))
+    }
+
+    async fn join(self, wallet: &str) -> Result<(DeviceKey, String), Failure> {
+        note(&format!(
+            "the store holds a wallet `{wallet}` already; its device password and its memorable \
+             password join it"
+        ));
+        let device = self.device.existing()?;
+        let memorable = self.memorable.existing()?;
+        let place = self.store.describe();
+        let joined = Wallet::join(
+            self.store,
+            self.seen,
+            &device,
+            &memorable,
+            Options::default(),
+        );
+        let (joined, key) = joined.await?;
+        let head = joined.head_info();
+        joined.lock();
+        let report = format!(
+            "Joined the wallet `{wallet}` in {place}: {} {}, generation {}, made {}, last changed \
+             {}.\nFrom here on this device refuses an older state of it.\n",
+            head.count,
+            if head.count == 1 { "secret" } else { "secrets" },
+            head.generation,
+            utc::shown(head.created_ns),
+            utc::shown(head.committed_ns),
+        );
+        Ok((key, report))
+    }
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_for_the_shell() {
+        assert_eq!(quoted("/w/work-1"), "/w/work-1");
+        assert_eq!(quoted("my wallet"), "'my wallet'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,54 @@
+//! Questions on the terminal.
+
+use super::exit::{Exit, Failure};
+use crate::crypto::SecretBytes;
+use crate::session::sys;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Whether there is somebody to ask.
+pub(super) fn possible() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks for something that is not shown while it is typed.
+pub(super) fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
+    // An interrupt would end the program while the terminal does not echo; rpassword says so too.
+    let held = sys::InterruptsHeld::new();
+    let typed = rpassword::prompt_password(prompt);
+    drop(held);
+    match typed {
+        Ok(typed) => Ok(SecretBytes::new(typed.into_bytes())),
+        Err(error) => Err(match error.kind() {
+            io::ErrorKind::Interrupted => Failure::Interrupted,
+            io::ErrorKind::UnexpectedEof => Failure::new(Exit::Failed, "the input ended"),
+            _ => Failure::new(
+                Exit::Usage,
+                format!(
+                    "there is no terminal to ask for a password on ({error}); give \
+                     --memorable-password-command or --memorable-password-fd, and for the device \
+                     password likewise (see `walletfs help`)"
+                ),
+            ),
+        }),
+    }
+}
+
+/// Asks a question; an empty answer is `None`.
+pub(super) fn ask(question: &str) -> Result<Option<String>, Failure> {
+    let mut out = io::stderr();
+    let asked = write!(out, "{question}: ").and_then(|()| out.flush());
+    asked.map_err(|error| Failure::new(Exit::Failed, format!("standard error: {error}")))?;
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    match read {
+        Ok(0) => Err(Failure::new(Exit::Failed, "the input ended")),
+        Ok(_) => {
+            let answer = answer.trim();
+            Ok((!answer.is_empty()).then(|| answer.to_owned()))
+        }
+        Err(error) => Err(Failure::new(
+            Exit::Failed,
+            format!("standard input: {error}"),
+        )),
+    }
+}

@@ -1,0 +1,334 @@
+//! When content is stored, and what becomes of it if it cannot be.
+//!
+//! Content is committed whole: by fsync; by a close in the process that opened the file, once
+//! something was done to it since; by any close once that process has ended; by the release at the
+//! latest. So a shell's `dup2` before the write, and a child that inherited the descriptor, commit
+//! nothing, and `echo x > f` is one commit. Content that could not be stored is kept, shown, and
+//! tried again when somebody looks and at the lock.
+
+use super::buffer::Buffer;
+use super::error::{Errno, FsError, FsResult};
+use super::file::{Content, File, Name};
+use super::inode::Place;
+use super::io::writable;
+use super::open::Handle;
+use super::tree::field_name;
+use super::{Fh, Fs};
+use crate::crypto::SecretBytes;
+use crate::wallet::{Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
+use std::sync::Arc;
+
+/// Content that exists in a mount only.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Unsaved {
+    /// Files with content that was not committed yet.
+    pub drafts: usize,
+    /// Files whose commit failed.
+    pub failed: usize,
+    /// Scratch files.
+    pub scratch: usize,
+}
+
+/// What one commit takes of a file.
+struct Work {
+    place: Place,
+    expect: Expected,
+    /// Up to where the file is stored once it is done.
+    seq: u64,
+    change: FieldChange,
+    value: Option<Arc<SecretBytes>>,
+    mtime_ns: i64,
+    mode: u32,
+}
+
+impl Fs {
+    /// A descriptor of the handle is closed, by the thread `tid`.
+    pub async fn flush(&self, fh: Fh, tid: u32) -> FsResult<()> {
+        let handle = self.handle(fh)?;
+        let Handle::File(file_handle) = &*handle else {
+            return Ok(());
+        };
+        if !file_handle.write {
+            return Ok(());
+        }
+        let owes = {
+            let state = file_handle.file.state();
+            state.unsaved() && file_handle.owes(&state)
+        };
+        if !owes || !self.closes_for_good(file_handle.opener, tid) {
+            return Ok(());
+        }
+        self.commit(&file_handle.file).await
+    }
+
+    /// Stores what the handle's file has unsaved.
+    pub async fn fsync(&self, fh: Fh) -> FsResult<()> {
+        let handle = self.handle(fh)?;
+        match writable(&handle) {
+            Ok(handle) => self.commit(&handle.file).await,
+            // A reader's fsync finds nothing of its own to store.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What exists in this mount only.
+    pub fn unsaved(&self) -> Unsaved {
+        let mut unsaved = Unsaved::default();
+        for file in self.unsaved_files().iter() {
+            match file.state().failed {
+                Some(_) => unsaved.failed += 1,
+                None => unsaved.drafts += 1,
+            }
+        }
+        let files = self.files();
+        let scratch = files
+            .values()
+            .filter(|f| matches!(f.state().name, Name::Scratch(_)));
+        unsaved.scratch = scratch.count();
+        unsaved
+    }
+
+    /// Tries to store everything that is unsaved, and gives the number of files that could not be.
+    /// Commits under way are waited for.
+    pub async fn store_unsaved(&self) -> usize {
+        let files = self.unsaved_files().clone();
+        for file in files {
+            if let Err(e) = self.commit(&file).await {
+                tracing::warn!("a file could not be stored: {e}");
+            }
+        }
+        self.unsaved_files().len()
+    }
+
+    /// Stores what `file` has unsaved, in one commit.
+    pub(super) async fn commit(&self, file: &Arc<File>) -> FsResult<()> {
+        let _turn = file.turn.lock().await;
+        self.commit_in_turn(file).await
+    }
+
+    /// As [`Fs::commit`], by a caller who has the file's turn.
+    pub(super) async fn commit_in_turn(&self, file: &Arc<File>) -> FsResult<()> {
+        let Some(work) = self.work(file) else {
+            return Ok(());
+        };
+        let edit = FieldEdit {
+            secret: work.place.secret,
+            field: work.place.field.clone(),
+            expect: work.expect,
+            change: work.change.clone(),
+        };
+        match self.wallet.apply(Edit::Fields(vec![edit])).await {
+            Ok(applied) => {
+                self.note_stored(file, work.seq, applied.rev, &work.place);
+                Ok(())
+            }
+            Err(WalletError::FieldMoved { .. } | WalletError::NotFound) => {
+                self.keep_beside(file, work).await
+            }
+            Err(e) => Err(self.note_failed(file, e.into())),
+        }
+    }
+
+    /// A commit that failed is tried again, by nobody's call.
+    pub(super) fn try_again(&self, file: &Arc<File>) {
+        // Somebody is at it already, or this is the end of the mount.
+        let (Ok(_), Some(fs)) = (file.turn.try_lock(), self.me.upgrade()) else {
+            return;
+        };
+        let file = file.clone();
+        self.options.runtime.spawn(async move {
+            if fs.commit(&file).await.is_ok() {
+                tracing::info!("a file that could not be stored before is stored now");
+                fs.drop_if_idle(&file);
+            }
+        });
+    }
+
+    /// Keeps `file` among those that the store lacks, if it is one.
+    pub(super) fn note_unsaved(&self, file: &Arc<File>) {
+        if !file.state().unsaved() {
+            return;
+        }
+        let mut unsaved = self.unsaved_files();
+        if !unsaved.iter().any(|other| Arc::ptr_eq(other, file)) {
+            unsaved.push(file.clone());
+        }
+    }
+
+    /// The store has `file` up to `seq`, at `place`. Once it has all of it, the plaintext goes.
+    pub(super) fn note_stored(&self, file: &Arc<File>, seq: u64, rev: Option<u64>, place: &Place) {
+        let body = self.wallet.cached_body(place.secret);
+        {
+            let mut state = file.state();
+            state.stored(seq, rev);
+            if !state.unsaved()
+                && let Content::Plain(_) = state.content
+                && let Some(body) = body
+                && let Some(size) = self.is_body_of(&body, place, state.base)
+            {
+                state.content = Content::Sealed(body, place.field.clone(), size);
+            }
+        }
+        self.note_clean(file);
+    }
+
+    /// Takes `file` from those that the store lacks, unless it was changed again meanwhile.
+    pub(super) fn note_clean(&self, file: &Arc<File>) {
+        self.unsaved_files()
+            .retain(|f| !Arc::ptr_eq(f, file) || f.state().unsaved());
+    }
+
+    pub(super) fn open_value(&self, body: &Body, field: &Field) -> FsResult<Buffer> {
+        Ok(Buffer::of(&self.wallet.value(body, field)?))
+    }
+
+    /// The size of the field at `place`, if `body` holds its value as of `base`.
+    fn is_body_of(&self, body: &Body, place: &Place, base: Expected) -> Option<u64> {
+        let view = self.wallet.view();
+        let secret = view.secret(place.secret)?;
+        let field = secret.meta.fields.get(&place.field)?;
+        (body.hash == secret.meta.data_hash && base == Expected::Rev(field.rev))
+            .then_some(field.size)
+    }
+
+    /// Whether a close by the thread `tid` is the opener's own, or the opener has ended.
+    fn closes_for_good(&self, opener: Option<super::Process>, tid: u32) -> bool {
+        let Some(opener) = opener else { return true };
+        let processes = &self.options.processes;
+        opener.pid == tid || processes.of_thread(tid) == Some(opener) || !processes.runs(opener)
+    }
+
+    /// What a commit of `file` takes to the store, as of now.
+    fn work(&self, file: &File) -> Option<Work> {
+        let state = file.state();
+        if !state.unsaved() {
+            return None;
+        }
+        let Name::Stored(place) = state.name.clone() else {
+            return None;
+        };
+        let value = match &state.content {
+            Content::Plain(buffer) if state.value_seq > state.stored_seq => {
+                Some(Arc::new(buffer.to_value()))
+            }
+            _ => None,
+        };
+        let (mtime_ns, mode) = (state.mtime_ns, state.mode);
+        let change = match &value {
+            Some(value) => FieldChange::Put {
+                value: value.clone(),
+                mtime_ns,
+                mode,
+            },
+            None => FieldChange::Attributes {
+                mtime_ns: Some(mtime_ns),
+                mode: Some(mode),
+            },
+        };
+        let expect = if value.is_some() {
+            state.base
+        } else {
+            Expected::Any
+        };
+        Some(Work {
+            place,
+            expect,
+            seq: state.seq,
+            change,
+            value,
+            mtime_ns,
+            mode,
+        })
+    }
+
+    fn note_failed(&self, file: &File, e: FsError) -> FsError {
+        file.state().failed = Some(e.clone());
+        e
+    }
+
+    /// Another device changed or removed the field meanwhile: its content stays, and this one is
+    /// stored beside it as `NAME.conflict-<UTC time>`. The writer learns of it: ESTALE.
+    async fn keep_beside(&self, file: &Arc<File>, work: Work) -> FsResult<()> {
+        let stale = FsError::new(
+            Errno::ESTALE,
+            "another device changed this file; the content is kept beside it",
+        );
+        if let Some(value) = work.value {
+            let put = FieldChange::Put {
+                value,
+                mtime_ns: work.mtime_ns,
+                mode: work.mode,
+            };
+            if let Err(e) = self.put_beside(&work.place, put).await {
+                return Err(self.note_failed(file, e));
+            }
+        }
+        {
+            let mut state = file.state();
+            state.stored(work.seq, None);
+            state.superseded = true;
+        }
+        self.note_clean(file);
+        let mut files = self.files();
+        if files
+            .get(&file.ino)
+            .is_some_and(|current| Arc::ptr_eq(current, file))
+        {
+            files.remove(&file.ino);
+        }
+        tracing::warn!("{stale}");
+        Err(stale)
+    }
+
+    async fn put_beside(&self, place: &Place, put: FieldChange) -> FsResult<()> {
+        let time = utc(self.options.clock.wall_ns());
+        for attempt in 1..=9 {
+            let field = Field::Info(conflict_key(&place.field, &time, attempt).into());
+            let edit = FieldEdit {
+                secret: place.secret,
+                field,
+                expect: Expected::Absent,
+                change: put.clone(),
+            };
+            match self.wallet.apply(Edit::Fields(vec![edit])).await {
+                Ok(_) => return Ok(()),
+                Err(WalletError::FieldMoved { .. }) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(FsError::new(
+            Errno::ESTALE,
+            "another device changed this file, again and again",
+        ))
+    }
+}
+
+/// The key of the info field that keeps content which lost to another device's, short enough to be
+/// shown.
+fn conflict_key(field: &Field, time: &str, attempt: u32) -> String {
+    let again = if attempt == 1 {
+        String::new()
+    } else {
+        format!("-{attempt}")
+    };
+    let suffix = format!(".conflict-{time}{again}");
+    let mut key = match field {
+        Field::Uid => "uid".to_owned(),
+        Field::Pwd => "pwd".to_owned(),
+        Field::Info(key) => key.to_string(),
+    };
+    let shown = |key: &str| field_name(&Field::Info(format!("{key}{suffix}").into())).len();
+    while shown(&key) > super::names::NAME_MAX {
+        key.pop();
+    }
+    key + &suffix
+}
+
+/// A time as `2026-11-24T150945Z` (ISO 8601, without the colons that some systems forbid in names).
+fn utc(ns: i64) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day]T[hour][minute][second]Z");
+    time::OffsetDateTime::from_unix_timestamp_nanos(ns.into())
+        .ok()
+        .and_then(|t| t.format(&format).ok())
+        .unwrap_or_else(|| ns.to_string())
+}

@@ -1,0 +1,231 @@
+//! [`File`]: the content of a file that is open or not stored yet, shared by all its handles.
+//!
+//! Unsaved content belongs to the file, not to a handle. Each change raises `seq`; a commit notes
+//! up to which one the store holds the content, so that what is written while a commit is under way
+//! stays unsaved. Content as stored is kept sealed and opened for each read; plaintext stands in
+//! memory only from the first write to the commit.
+
+use super::attr::{self, Attr};
+use super::buffer::Buffer;
+use super::error::{Errno, FsError, FsResult};
+use super::inode::{Ino, Place};
+use crate::wallet::{Body, Expected, Field, FieldMeta};
+use std::sync::{Mutex, MutexGuard};
+
+/// Where a file's content goes.
+#[derive(Clone)]
+pub(super) enum Name {
+    /// To this field of the wallet.
+    Stored(Place),
+    /// Nowhere: a scratch file, shown at this place while the mount lasts.
+    Scratch(Place),
+    /// Nowhere: removed or replaced while open.
+    Gone,
+}
+
+/// What a file holds.
+pub(super) enum Content {
+    /// As it is stored: the sealed values of the secret, the field's key within them, its size.
+    Sealed(Body, Field, u64),
+    /// In the open: written since it was stored, or never stored.
+    Plain(Buffer),
+}
+
+/// A file that is open, or that has content which the store does not.
+pub(super) struct File {
+    pub(super) ino: Ino,
+    /// Held by whatever takes this file's content or name to the store, so that a commit, a rename
+    /// and a removal of one file happen one after the other. Taken before [`File::state`].
+    pub(super) turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+/// The part of a [`File`] behind its lock.
+pub(super) struct State {
+    pub(super) name: Name,
+    pub(super) content: Content,
+    /// What the store must hold for this content to replace it.
+    pub(super) base: Expected,
+    pub(super) mtime_ns: i64,
+    pub(super) mode: u32,
+    /// Raised by every change.
+    pub(super) seq: u64,
+    /// `seq` of the last change of the value, as opposed to mode and times.
+    pub(super) value_seq: u64,
+    /// `seq` of the last change that came without a handle (chmod, utimensat, truncate).
+    pub(super) joined_seq: u64,
+    /// The store holds everything up to this `seq`.
+    pub(super) stored_seq: u64,
+    /// Why the last commit failed, until one succeeds.
+    pub(super) failed: Option<FsError>,
+    /// Another device's change won: this content is kept beside it, and no more is taken.
+    pub(super) superseded: bool,
+    pub(super) handles: usize,
+    pub(super) writers: usize,
+    /// Pages of it may stand in the kernel's cache: it was read through a private mapping.
+    pub(super) mapped: bool,
+}
+
+impl File {
+    /// A file as it is stored.
+    pub(super) fn stored(ino: Ino, place: Place, meta: &FieldMeta, content: Content) -> Self {
+        File::of(
+            ino,
+            State {
+                name: Name::Stored(place),
+                content,
+                base: Expected::Rev(meta.rev),
+                mtime_ns: meta.mtime_ns,
+                mode: meta.mode,
+                seq: 0,
+                ..State::empty()
+            },
+        )
+    }
+
+    /// A file that is new: unsaved, with nothing written yet.
+    pub(super) fn created(ino: Ino, name: Name, mtime_ns: i64, mode: u32) -> Self {
+        File::of(
+            ino,
+            State {
+                name,
+                mtime_ns,
+                mode: mode & attr::OWNER,
+                seq: 1,
+                value_seq: 1,
+                ..State::empty()
+            },
+        )
+    }
+
+    /// A copy of what is stored of it, to be changed apart from what its handles see.
+    pub(super) fn copy(&self) -> Self {
+        let state = self.state();
+        let content = match &state.content {
+            Content::Sealed(body, field, size) => {
+                Content::Sealed(body.clone(), field.clone(), *size)
+            }
+            Content::Plain(buffer) => Content::Plain(buffer.copy()),
+        };
+        File::of(
+            self.ino,
+            State {
+                name: state.name.clone(),
+                content,
+                base: state.base,
+                mtime_ns: state.mtime_ns,
+                mode: state.mode,
+                ..State::empty()
+            },
+        )
+    }
+
+    /// Takes over what became of a [`File::copy`] that was stored. What was written meanwhile stays
+    /// unsaved, on top of it.
+    pub(super) fn adopt(&self, copy: &File) {
+        let mut copy = copy.state();
+        let mut state = self.state();
+        state.base = copy.base;
+        if !state.unsaved() {
+            std::mem::swap(&mut state.content, &mut copy.content);
+            (state.mtime_ns, state.mode) = (copy.mtime_ns, copy.mode);
+        }
+    }
+
+    fn of(ino: Ino, state: State) -> Self {
+        File {
+            ino,
+            turn: tokio::sync::Mutex::new(()),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The state, for as long as no store is waited for.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl State {
+    fn empty() -> Self {
+        State {
+            name: Name::Gone,
+            content: Content::Plain(Buffer::default()),
+            base: Expected::Absent,
+            mtime_ns: 0,
+            mode: 0,
+            seq: 0,
+            value_seq: 0,
+            joined_seq: 0,
+            stored_seq: 0,
+            failed: None,
+            superseded: false,
+            handles: 0,
+            writers: 0,
+            mapped: false,
+        }
+    }
+
+    /// Whether the store lacks some of it (and is meant to have it).
+    pub(super) fn unsaved(&self) -> bool {
+        matches!(self.name, Name::Stored(_)) && self.seq > self.stored_seq
+    }
+
+    /// Whether what is shown of it comes from here rather than from the snapshot.
+    pub(super) fn in_memory(&self) -> bool {
+        self.unsaved() || matches!(self.name, Name::Scratch(_))
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        match &self.content {
+            Content::Sealed(_, _, size) => *size,
+            Content::Plain(buffer) => buffer.len(),
+        }
+    }
+
+    pub(super) fn attr(&self, ino: Ino) -> Attr {
+        let linked = !matches!(self.name, Name::Gone);
+        attr::file(ino, self.size(), self.mtime_ns, self.mode, linked)
+    }
+
+    /// Notes a change of the value and gives its `seq`.
+    pub(super) fn changed(&mut self, now_ns: i64) -> u64 {
+        self.seq += 1;
+        self.value_seq = self.seq;
+        self.mtime_ns = now_ns;
+        self.seq
+    }
+
+    /// The content to write into.
+    ///
+    /// # Errors
+    /// ESTALE once another device's change has won.
+    pub(super) fn plain(
+        &mut self,
+        open: impl FnOnce(&Body, &Field) -> FsResult<Buffer>,
+    ) -> FsResult<&mut Buffer> {
+        if self.superseded {
+            return Err(FsError::new(
+                Errno::ESTALE,
+                "another device changed this file meanwhile",
+            ));
+        }
+        if let Content::Sealed(body, field, _) = &self.content {
+            self.content = Content::Plain(open(body, field)?);
+        }
+        match &mut self.content {
+            Content::Plain(buffer) => Ok(buffer),
+            Content::Sealed(..) => unreachable!("opened just above"),
+        }
+    }
+
+    /// The store holds everything up to `seq` now. `rev` is the field's, if its value was part of
+    /// that.
+    pub(super) fn stored(&mut self, seq: u64, rev: Option<u64>) {
+        self.stored_seq = self.stored_seq.max(seq);
+        self.failed = None;
+        if let Some(rev) = rev {
+            self.base = Expected::Rev(rev);
+        }
+    }
+}

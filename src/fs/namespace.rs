@@ -1,0 +1,183 @@
+//! Making and removing: mkdir, rmdir, unlink, mknod.
+
+use super::attr::Entry;
+use super::error::{Errno, FsError, FsResult};
+use super::file::{File, Name};
+use super::inode::{Ino, Node, Place};
+use super::names::{self, Level};
+use super::open::{EXISTS, OWN_FILE, OpenHow};
+use super::tree::{NOT_THERE, field, has_domain};
+use super::{Fs, LOCK};
+use crate::wallet::{Edit, Expected, FieldChange, FieldEdit};
+use std::sync::Arc;
+
+impl Fs {
+    /// Makes a domain, which lives in the mount until a secret arrives, or a secret, which is
+    /// stored at once.
+    pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> FsResult<Entry> {
+        let node = match self.node(parent)? {
+            Node::Root => Node::Domain(self.make_domain(name).await?),
+            Node::Domain(domain) => {
+                let access: Arc<str> = names::decode(Level::Access, name)?.into();
+                self.refuse_read_only()?;
+                self.freshen().await?;
+                let edit = Edit::Create {
+                    domain: domain.clone(),
+                    access,
+                };
+                let applied = self.wallet.apply(edit).await?;
+                // The domain lives in the store from now on.
+                self.domains().remove(&domain);
+                Node::Secret(applied.created.ok_or(NOT_THERE)?)
+            }
+            Node::Control => return Err(OWN_FILE),
+            Node::Secret(_) => {
+                return Err(FsError::new(Errno::EPERM, "a secret holds files only"));
+            }
+            Node::File(_) | Node::Status => return Err(NOT_A_DIRECTORY),
+        };
+        let ino = self.number(&node);
+        let attr = self.attr_of(&node, ino)?;
+        self.inodes.write().expect(LOCK).look_up(ino);
+        Ok(Entry {
+            attr,
+            ttl: self.ttl(&node),
+        })
+    }
+
+    async fn make_domain(&self, name: &[u8]) -> FsResult<Arc<str>> {
+        if name == names::CONTROL.as_bytes() {
+            return Err(EXISTS);
+        }
+        let domain: Arc<str> = names::decode(Level::Domain, name)?.into();
+        if domain.starts_with(".Trash") {
+            // So that a desktop asks to delete instead of moving secrets into a bin.
+            return Err(FsError::new(Errno::EPERM, "no bin is kept here"));
+        }
+        self.refuse_read_only()?;
+        self.freshen().await?;
+        if self.exists(&Node::Domain(domain.clone())) {
+            return Err(EXISTS);
+        }
+        self.domains().insert(domain.clone());
+        Ok(domain)
+    }
+
+    /// Removes an empty directory.
+    pub async fn rmdir(&self, parent: Ino, name: &[u8]) -> FsResult<()> {
+        let dir = self.node(parent)?;
+        self.freshen().await?;
+        let node = self.child(&dir, name)?;
+        match &node {
+            Node::Domain(domain) => {
+                self.refuse_read_only()?;
+                if has_domain(&self.wallet.view(), domain) {
+                    return Err(NOT_EMPTY);
+                }
+                self.domains().remove(domain);
+            }
+            Node::Secret(secret) => {
+                self.refuse_read_only()?;
+                if !self.fields_in_memory(*secret).is_empty() {
+                    return Err(NOT_EMPTY);
+                }
+                self.keep_domain_of(*secret);
+                self.wallet.apply(Edit::Remove { secret: *secret }).await?;
+            }
+            Node::Root | Node::Control => return Err(OWN_FILE),
+            Node::File(_) | Node::Status => return Err(NOT_A_DIRECTORY),
+        }
+        self.inodes.write().expect(LOCK).detach(&node);
+        Ok(())
+    }
+
+    /// Removes a file. Whoever has it open keeps its content; it goes nowhere on close.
+    pub async fn unlink(&self, parent: Ino, name: &[u8]) -> FsResult<()> {
+        let dir = self.node(parent)?;
+        self.freshen().await?;
+        let node = self.child(&dir, name)?;
+        let Node::File(place) = &node else {
+            return Err(match node {
+                Node::Status => OWN_FILE,
+                _ => FsError::new(Errno::EISDIR, "a directory"),
+            });
+        };
+        self.refuse_read_only()?;
+        let file = self.file_at(place);
+        let _turn = match &file {
+            Some(file) => Some(file.turn.lock().await),
+            None => None,
+        };
+        if self.is_stored(place) {
+            let edit = FieldEdit {
+                secret: place.secret,
+                field: place.field.clone(),
+                expect: Expected::Any,
+                change: FieldChange::Remove,
+            };
+            self.wallet.apply(Edit::Fields(vec![edit])).await?;
+        }
+        if let Some(file) = &file {
+            self.cut_off(file);
+        }
+        self.inodes.write().expect(LOCK).detach(&node);
+        Ok(())
+    }
+
+    /// Makes an empty file, stored at once (mknod(2) of a regular file).
+    pub async fn mknod(&self, parent: Ino, name: &[u8], mode: u32, tid: u32) -> FsResult<Entry> {
+        let how = OpenHow {
+            exclusive: true,
+            write: true,
+            ..OpenHow::default()
+        };
+        let (entry, opened) = self.create(parent, name, mode, how, tid).await?;
+        let stored = self.fsync(opened.fh).await;
+        self.release(opened.fh).await?;
+        stored?;
+        Ok(entry)
+    }
+
+    /// The place of an existing or future file in a secret.
+    pub(super) fn place_in(&self, dir: &Node, name: &[u8]) -> FsResult<Place> {
+        match dir {
+            Node::Secret(secret) => Ok(Place {
+                secret: *secret,
+                field: field(name)?,
+            }),
+            Node::Control => Err(OWN_FILE),
+            _ => Err(FsError::new(
+                Errno::EPERM,
+                "files are in secrets: DOMAIN/ACCESS/FILE",
+            )),
+        }
+    }
+
+    /// A file has lost its name: its content lives on in its handles, and goes nowhere.
+    pub(super) fn cut_off(&self, file: &Arc<File>) {
+        file.state().name = Name::Gone;
+        self.note_clean(file);
+        let mut files = self.files();
+        if files
+            .get(&file.ino)
+            .is_some_and(|current| Arc::ptr_eq(current, file))
+        {
+            files.remove(&file.ino);
+        }
+    }
+
+    /// The domain of a secret that leaves it stays a directory of this mount.
+    pub(super) fn keep_domain_of(&self, secret: crate::store::Id) {
+        let domain = self
+            .wallet
+            .view()
+            .secret(secret)
+            .map(|s| s.meta.domain.clone());
+        if let Some(domain) = domain {
+            self.domains().insert(domain);
+        }
+    }
+}
+
+pub(super) const NOT_EMPTY: FsError = FsError::new(Errno::ENOTEMPTY, "the directory is not empty");
+const NOT_A_DIRECTORY: FsError = FsError::new(Errno::ENOTDIR, "not a directory");

@@ -1,0 +1,353 @@
+//! Opening and closing files: open, create, release.
+
+use super::attr::Entry;
+use super::error::{Errno, FsError, FsResult};
+use super::file::{Content, File, Name};
+use super::inode::{Ino, Node, Place};
+use super::names::NAME_MAX;
+use super::process::Process;
+use super::scratch::is_scratch;
+use super::tree::{NOT_THERE, field, field_name};
+use super::{Fh, Fs, LOCK};
+use crate::wallet::Expected;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How a file is opened (open(2)).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct OpenHow {
+    /// O_WRONLY or O_RDWR.
+    pub write: bool,
+    /// O_APPEND.
+    pub append: bool,
+    /// O_TRUNC.
+    pub truncate: bool,
+    /// O_EXCL, with O_CREAT.
+    pub exclusive: bool,
+}
+
+/// A file that was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// Names it in later calls.
+    pub fh: Fh,
+    /// Whether a close has anything to tell: the kernel need not ask for a reader.
+    pub flush: bool,
+}
+
+/// What a caller holds open.
+pub(super) enum Handle {
+    /// The text of one of the mount's own files, as it was when it was opened.
+    Text(String),
+    /// A file of the wallet.
+    File(FileHandle),
+}
+
+/// A file of the wallet that a caller holds open.
+pub(super) struct FileHandle {
+    pub(super) file: Arc<File>,
+    pub(super) write: bool,
+    pub(super) append: bool,
+    /// The process that opened it, where that can be told and matters.
+    pub(super) opener: Option<Process>,
+    /// The file's `seq` when this handle was made.
+    pub(super) opened_seq: u64,
+    /// `seq` of what opening it did (O_CREAT, O_TRUNC), else 0.
+    pub(super) made_seq: u64,
+    /// `seq` of the last write or ftruncate through this handle, else 0.
+    pub(super) wrote_seq: AtomicU64,
+}
+
+impl Handle {
+    pub(super) fn as_file(&self) -> Option<&FileHandle> {
+        match self {
+            Handle::Text(_) => None,
+            Handle::File(handle) => Some(handle),
+        }
+    }
+
+    pub(super) fn file(&self) -> Option<&Arc<File>> {
+        self.as_file().map(|handle| &handle.file)
+    }
+}
+
+/// What the last release of a file leaves to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Released {
+    /// The kernel's page cache may hold content of this inode, and nobody has it open any more.
+    pub forget_pages: bool,
+}
+
+impl Fs {
+    /// Opens a file. Opening for writing reads the head first, so that it fails at once when the
+    /// store is away, and so that a change of another device is not overwritten unseen.
+    pub async fn open(&self, ino: Ino, how: OpenHow, tid: u32) -> FsResult<Opened> {
+        let place = match self.node(ino)? {
+            Node::File(place) => place,
+            Node::Status if how.write => return Err(OWN_FILE),
+            Node::Status => {
+                let fh = self.fh();
+                self.handles()
+                    .insert(fh, Arc::new(Handle::Text((self.options.status)())));
+                return Ok(Opened { fh, flush: false });
+            }
+            _ => return Err(FsError::new(Errno::EISDIR, "a directory")),
+        };
+        if how.write || how.truncate {
+            self.refuse_read_only()?;
+            let scratch = self
+                .in_memory(&place)
+                .is_some_and(|file| matches!(file.state().name, Name::Scratch(_)));
+            if !scratch {
+                self.wallet.require_current().await?;
+            }
+        } else {
+            self.freshen().await?;
+        }
+        let file = self.content(ino, &place, how.truncate).await?;
+        Ok(self.opened(file, how, tid, 0))
+    }
+
+    /// Creates a file and opens it; opens it if it is there and O_EXCL does not forbid that.
+    pub async fn create(
+        &self,
+        parent: Ino,
+        name: &[u8],
+        mode: u32,
+        how: OpenHow,
+        tid: u32,
+    ) -> FsResult<(Entry, Opened)> {
+        let place = self.new_place(parent, name)?;
+        let scratch = is_scratch(&field_name(&place.field));
+        if !scratch {
+            self.wallet.require_current().await?;
+        }
+        let node = Node::File(place.clone());
+        let (ino, opened) = if self.exists(&node) {
+            if how.exclusive {
+                return Err(EXISTS);
+            }
+            let ino = self.number(&node);
+            (ino, self.open(ino, how, tid).await?)
+        } else {
+            if self.wallet.view().secret(place.secret).is_none() {
+                return Err(NOT_THERE);
+            }
+            let ino = self.number(&node);
+            let name = if scratch {
+                Name::Scratch(place)
+            } else {
+                Name::Stored(place)
+            };
+            let now = self.options.clock.wall_ns();
+            let file = Arc::new(File::created(ino, name, now, mode));
+            self.files().insert(ino, file.clone());
+            let made_seq = file.state().seq;
+            self.note_unsaved(&file);
+            (
+                ino,
+                self.opened(
+                    file,
+                    OpenHow {
+                        truncate: false,
+                        ..how
+                    },
+                    tid,
+                    made_seq,
+                ),
+            )
+        };
+        let attr = self.attr_of(&node, ino)?;
+        self.inodes.write().expect(LOCK).look_up(ino);
+        Ok((
+            Entry {
+                attr,
+                ttl: self.ttl(&node),
+            },
+            opened,
+        ))
+    }
+
+    /// The last descriptor of a handle is closed. Content that it leaves unsaved is stored now.
+    pub async fn release(&self, fh: Fh) -> FsResult<Released> {
+        let Some(handle) = self.handles().remove(&fh) else {
+            return Err(FsError::new(Errno::EBADF, "no such open file"));
+        };
+        let Handle::File(handle) = &*handle else {
+            return Ok(Released {
+                forget_pages: false,
+            });
+        };
+        let file = &handle.file;
+        let commit = {
+            let mut state = file.state();
+            state.handles -= 1;
+            state.writers -= usize::from(handle.write);
+            state.unsaved()
+                && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
+        };
+        if commit && let Err(e) = self.commit(file).await {
+            // Nobody hears of it but the log: the content is kept and shown, and tried again.
+            tracing::warn!("a file could not be stored when it was closed: {e}");
+        }
+        let (last, mapped) = {
+            let mut state = file.state();
+            let last = state.handles == 0;
+            (last, last && std::mem::take(&mut state.mapped))
+        };
+        if last {
+            self.drop_if_idle(file);
+        }
+        Ok(Released {
+            forget_pages: mapped,
+        })
+    }
+
+    /// The place of a new file called `name` in the directory `parent`.
+    ///
+    /// # Errors
+    /// EPERM where files cannot be, the codec's errors, EROFS.
+    pub(super) fn new_place(&self, parent: Ino, name: &[u8]) -> FsResult<Place> {
+        match self.node(parent)? {
+            Node::Secret(secret) => {
+                let field = field(name)?;
+                self.refuse_read_only()?;
+                Ok(Place { secret, field })
+            }
+            Node::Control => Err(OWN_FILE),
+            Node::Root | Node::Domain(_) if name.len() > NAME_MAX => Err(FsError::new(
+                Errno::ENAMETOOLONG,
+                "a name of over 255 bytes",
+            )),
+            Node::Root | Node::Domain(_) => Err(FsError::new(
+                Errno::EPERM,
+                "files are in secrets: DOMAIN/ACCESS/FILE",
+            )),
+            Node::File(_) | Node::Status => Err(FsError::new(Errno::ENOTDIR, "not a directory")),
+        }
+    }
+
+    /// The content of the file at `place`: what this mount has of it, else as the snapshot and the
+    /// store have it. `discard` says that the content itself is not wanted.
+    pub(super) async fn content(
+        &self,
+        ino: Ino,
+        place: &Place,
+        discard: bool,
+    ) -> FsResult<Arc<File>> {
+        let mut body = self.wallet.cached_body(place.secret);
+        loop {
+            if let Some(file) = self.current(ino, place) {
+                return Ok(file);
+            }
+            let (meta, data_hash) = {
+                let view = self.wallet.view();
+                let secret = view.secret(place.secret).ok_or(NOT_THERE)?;
+                let meta = *secret.meta.fields.get(&place.field).ok_or(NOT_THERE)?;
+                (meta, secret.meta.data_hash)
+            };
+            let content = match &body {
+                _ if discard => Content::Plain(super::buffer::Buffer::default()),
+                // A body of another moment than the snapshot's would mix two contents.
+                Some(body) if body.hash == data_hash => {
+                    Content::Sealed(body.clone(), place.field.clone(), meta.size)
+                }
+                _ => {
+                    body = Some(self.wallet.body(place.secret).await?);
+                    continue;
+                }
+            };
+            let file = Arc::new(File::stored(ino, place.clone(), &meta, content));
+            let mut files = self.files();
+            if let Some(other) = files.get(&ino)
+                && self.is_current(other, place)
+            {
+                return Ok(other.clone());
+            }
+            files.insert(ino, file.clone());
+            return Ok(file);
+        }
+    }
+
+    /// The file of `ino`, if it is in memory and another device has not replaced its content.
+    fn current(&self, ino: Ino, place: &Place) -> Option<Arc<File>> {
+        let file = self.files().get(&ino).cloned()?;
+        self.is_current(&file, place).then_some(file)
+    }
+
+    fn is_current(&self, file: &File, place: &Place) -> bool {
+        let state = file.state();
+        if state.in_memory() {
+            return true;
+        }
+        let view = self.wallet.view();
+        let field = view
+            .secret(place.secret)
+            .and_then(|s| s.meta.fields.get(&place.field));
+        !state.superseded && field.is_some_and(|f| state.base == Expected::Rev(f.rev))
+    }
+
+    fn opened(&self, file: Arc<File>, how: OpenHow, tid: u32, made_seq: u64) -> Opened {
+        let opener = if how.write {
+            self.options.processes.of_thread(tid)
+        } else {
+            None
+        };
+        let mut made_seq = made_seq;
+        let opened_seq = {
+            let mut state = file.state();
+            if how.truncate {
+                state.content = Content::Plain(super::buffer::Buffer::default());
+                made_seq = state.changed(self.options.clock.wall_ns());
+            }
+            state.handles += 1;
+            state.writers += usize::from(how.write);
+            state.seq
+        };
+        if how.truncate {
+            self.note_unsaved(&file);
+        }
+        let fh = self.fh();
+        let handle = FileHandle {
+            file,
+            write: how.write,
+            append: how.append,
+            opener,
+            opened_seq,
+            made_seq,
+            wrote_seq: AtomicU64::new(0),
+        };
+        self.handles().insert(fh, Arc::new(Handle::File(handle)));
+        Opened {
+            fh,
+            flush: how.write,
+        }
+    }
+
+    /// Forgets a file that nobody has open and that the store has whole.
+    pub(super) fn drop_if_idle(&self, file: &Arc<File>) {
+        let mut files = self.files();
+        let state = file.state();
+        let idle = state.handles == 0 && !state.in_memory();
+        if idle
+            && files
+                .get(&file.ino)
+                .is_some_and(|current| Arc::ptr_eq(current, file))
+        {
+            files.remove(&file.ino);
+        }
+    }
+}
+
+impl FileHandle {
+    /// Whether the store lacks something that was done through this handle, or to its file without
+    /// a handle since this one was opened.
+    pub(super) fn owes(&self, state: &super::file::State) -> bool {
+        self.wrote_seq.load(Ordering::Relaxed) > state.stored_seq
+            || state.joined_seq > state.stored_seq.max(self.opened_seq)
+    }
+}
+
+pub(super) const EXISTS: FsError = FsError::new(Errno::EEXIST, "the name is taken");
+pub(super) const OWN_FILE: FsError =
+    FsError::new(Errno::EROFS, "the mount's own files cannot be changed");

@@ -1,0 +1,261 @@
+//! Renaming: of a file (also onto another, also into another secret), of a secret, of a domain.
+//! Each is atomic, in at most one commit.
+
+use super::error::{Errno, FsError, FsResult};
+use super::file::{Content, File, Name};
+use super::inode::{Ino, Node, Place};
+use super::names::{self, Level};
+use super::namespace::NOT_EMPTY;
+use super::open::{EXISTS, OWN_FILE};
+use super::scratch::is_scratch;
+use super::tree::{NOT_THERE, field_name, has_domain};
+use super::{Fs, LOCK};
+use crate::store::Id;
+use crate::wallet::{Edit, Expected, FieldChange, FieldEdit, WalletError};
+use std::sync::Arc;
+
+/// What moves: the file as this mount has it, or the field as it is stored.
+struct Moving<'a> {
+    from: &'a Place,
+    to: &'a Place,
+    file: Option<&'a Arc<File>>,
+}
+
+impl Fs {
+    /// Renames (rename(2)); `no_replace` is RENAME_NOREPLACE.
+    pub async fn rename(
+        &self,
+        parent: Ino,
+        name: &[u8],
+        new_parent: Ino,
+        new_name: &[u8],
+        no_replace: bool,
+    ) -> FsResult<()> {
+        let (dir, new_dir) = (self.node(parent)?, self.node(new_parent)?);
+        self.freshen().await?;
+        let node = self.child(&dir, name)?;
+        match (&node, &new_dir) {
+            (Node::File(from), _) => {
+                let to = self.place_in(&new_dir, new_name)?;
+                self.refuse_read_only()?;
+                self.rename_file(from, &to, no_replace).await
+            }
+            (Node::Secret(secret), Node::Domain(domain)) => {
+                let access: Arc<str> = names::decode(Level::Access, new_name)?.into();
+                self.refuse_read_only()?;
+                self.rename_secret(*secret, domain, access, no_replace)
+                    .await
+            }
+            (Node::Domain(from), Node::Root) if new_name != names::CONTROL.as_bytes() => {
+                let to: Arc<str> = names::decode(Level::Domain, new_name)?.into();
+                self.refuse_read_only()?;
+                self.rename_domain(from, to, no_replace).await
+            }
+            (Node::Root | Node::Control | Node::Status, _) | (_, Node::Control) => Err(OWN_FILE),
+            (Node::Domain(_), Node::Root) => Err(OWN_FILE),
+            (Node::Secret(_) | Node::Domain(_), _) => Err(FsError::new(
+                Errno::EPERM,
+                "the levels are DOMAIN/ACCESS/FILE",
+            )),
+        }
+    }
+
+    async fn rename_file(&self, from: &Place, to: &Place, no_replace: bool) -> FsResult<()> {
+        let target = Node::File(to.clone());
+        if no_replace && self.exists(&target) {
+            return Err(EXISTS);
+        }
+        if from == to {
+            return Ok(());
+        }
+        let (file, replaced) = (self.file_at(from), self.file_at(to));
+        // Two renames that meet take the turns in the same order.
+        let mut turns: Vec<_> = file.iter().chain(&replaced).collect();
+        turns.sort_by_key(|file| file.ino);
+        let mut held = Vec::with_capacity(2);
+        for file in turns {
+            held.push(file.turn.lock().await);
+        }
+        let moving = Moving {
+            from,
+            to,
+            file: file.as_ref(),
+        };
+        if !self.rename_in_memory(&moving)
+            && let Err(e) = self.rename_stored(&moving).await
+        {
+            return Err(e);
+        }
+        if let Some(replaced) = &replaced {
+            self.cut_off(replaced);
+        }
+        self.inodes
+            .write()
+            .expect(LOCK)
+            .rename(&Node::File(from.clone()), target);
+        Ok(())
+    }
+
+    /// Renames a scratch file to another scratch name: no store is involved, unless one of that
+    /// name is stored.
+    fn rename_in_memory(&self, moving: &Moving<'_>) -> bool {
+        let Some(file) = moving.file else {
+            return false;
+        };
+        let mut state = file.state();
+        let stays = matches!(state.name, Name::Scratch(_))
+            && is_scratch(&field_name(&moving.to.field))
+            && !self.is_stored(moving.to);
+        if stays {
+            state.name = Name::Scratch(moving.to.clone());
+        }
+        stays
+    }
+
+    /// Renames in the store, in one commit: a field moves as it is; content that the store does not
+    /// have (or has not yet) is stored under the new name, and the old one removed.
+    async fn rename_stored(&self, moving: &Moving<'_>) -> FsResult<()> {
+        let Moving { from, to, file } = *moving;
+        let edit = |place: &Place, change| FieldEdit {
+            secret: place.secret,
+            field: place.field.clone(),
+            expect: Expected::Any,
+            change,
+        };
+        let unsaved = file.and_then(|file| self.unsaved_value(file));
+        let Some((seq, put)) = unsaved else {
+            let (secret, field) = (to.secret, to.field.clone());
+            let change = FieldChange::MoveTo {
+                secret,
+                field,
+                expect: Expected::Any,
+            };
+            let applied = self
+                .wallet
+                .apply(Edit::Fields(vec![edit(from, change)]))
+                .await?;
+            if let Some(file) = file {
+                let mut state = file.state();
+                state.name = Name::Stored(to.clone());
+                state.base = applied.rev.map_or(state.base, Expected::Rev);
+            }
+            return Ok(());
+        };
+        let mut edits = vec![edit(to, put)];
+        if self.is_stored(from) {
+            edits.push(edit(from, FieldChange::Remove));
+        }
+        let applied = self.wallet.apply(Edit::Fields(edits)).await?;
+        if let Some(file) = file {
+            file.state().name = Name::Stored(to.clone());
+            self.note_stored(file, seq, applied.rev, to);
+            self.note_unsaved(file);
+        }
+        Ok(())
+    }
+
+    /// The content of `file`, if the store does not have it under the file's name.
+    fn unsaved_value(&self, file: &File) -> Option<(u64, FieldChange)> {
+        let state = file.state();
+        match &state.content {
+            Content::Plain(buffer) if state.in_memory() => {
+                let value = Arc::new(buffer.to_value());
+                let (mtime_ns, mode) = (state.mtime_ns, state.mode);
+                Some((
+                    state.seq,
+                    FieldChange::Put {
+                        value,
+                        mtime_ns,
+                        mode,
+                    },
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    async fn rename_secret(
+        &self,
+        secret: Id,
+        domain: &Arc<str>,
+        access: Arc<str>,
+        no_replace: bool,
+    ) -> FsResult<()> {
+        let replace = self.wallet.view().find(domain, &access);
+        if replace == Some(secret) {
+            return if no_replace { Err(EXISTS) } else { Ok(()) };
+        }
+        if let Some(replace) = replace {
+            if no_replace {
+                return Err(EXISTS);
+            }
+            let view = self.wallet.view();
+            let empty = view
+                .secret(replace)
+                .is_none_or(|s| s.meta.fields.is_empty());
+            drop(view);
+            if !empty || !self.fields_in_memory(replace).is_empty() {
+                return Err(NOT_EMPTY);
+            }
+        }
+        let from = self
+            .wallet
+            .view()
+            .secret(secret)
+            .map(|s| s.meta.domain.clone());
+        let edit = Edit::Move {
+            secret,
+            domain: domain.clone(),
+            access,
+            replace,
+        };
+        self.wallet.apply(edit).await?;
+        if let Some(replace) = replace {
+            self.inodes
+                .write()
+                .expect(LOCK)
+                .detach(&Node::Secret(replace));
+        }
+        let mut domains = self.domains();
+        // The domain it left stays a directory; the one it came to is in the store now.
+        domains.extend(from);
+        domains.remove(domain);
+        Ok(())
+    }
+
+    async fn rename_domain(&self, from: &Arc<str>, to: Arc<str>, no_replace: bool) -> FsResult<()> {
+        let there = self.exists(&Node::Domain(to.clone()));
+        if no_replace && there {
+            return Err(EXISTS);
+        }
+        if *from == to {
+            return Ok(());
+        }
+        if has_domain(&self.wallet.view(), &to) {
+            return Err(NOT_EMPTY);
+        }
+        let stored = has_domain(&self.wallet.view(), from);
+        if stored {
+            let edit = Edit::MoveDomain {
+                from: from.clone(),
+                to: to.clone(),
+            };
+            self.wallet.apply(edit).await.map_err(|e| match e {
+                WalletError::Exists => NOT_EMPTY,
+                WalletError::NotFound => NOT_THERE,
+                e => e.into(),
+            })?;
+        }
+        {
+            let mut domains = self.domains();
+            domains.remove(from);
+            domains.remove(&to);
+            if !stored {
+                domains.insert(to.clone());
+            }
+        }
+        let (from, to) = (Node::Domain(from.clone()), Node::Domain(to));
+        self.inodes.write().expect(LOCK).rename(&from, to);
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Names of editors' and desktops' scratch files. Such a file, created through a mount, lives in
+//! that mount's memory only.
+
+/// Whether a file of this name (as shown) that is created through a mount stays in its memory:
+/// `.*.sw?`, `.*.swpx`, `*~`, `4913`, `.#*`, `#*#`, `._*`, `.DS_Store`, `.goutputstream-*`,
+/// `.nfs*`, as in glob(7) with a leading period matched.
+pub fn is_scratch(name: &str) -> bool {
+    let vim_swap = |name: &str| {
+        let Some(rest) = name.strip_prefix('.') else {
+            return false;
+        };
+        let swpx = rest.strip_suffix(".swpx").is_some();
+        // `.sw` and one character, whatever its length in bytes.
+        let mut chars = rest.chars();
+        swpx || (chars.next_back().is_some() && chars.as_str().ends_with(".sw"))
+    };
+    name == "4913"
+        || name == ".DS_Store"
+        || name.ends_with('~')
+        || (name.len() > 1 && name.starts_with('#') && name.ends_with('#'))
+        || [".#", "._", ".goutputstream-", ".nfs"]
+            .iter()
+            .any(|p| name.starts_with(p))
+        || vim_swap(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_scratch;
+
+    #[test]
+    fn the_patterns_of_the_design() {
+        for name in [
+            ".pwd.swp",
+            ".pwd.swo",
+            ".a b.swé",
+            ".x.swpx",
+            "..swp",
+            "pwd~",
+            "~",
+            "4913",
+            ".#pwd",
+            "#pwd#",
+            "##",
+            "._pwd",
+            ".DS_Store",
+            ".goutputstream-X1Y2Z3",
+            ".nfs0001",
+        ] {
+            assert!(is_scratch(name), "{name}");
+        }
+        for name in [
+            "pwd",
+            ".hidden",
+            "swp",
+            "a.swp",
+            ".swp",
+            ".x.sw",
+            ".x.swpxy",
+            "#",
+            "#pwd",
+            "pwd#",
+            "~pwd",
+            "14913",
+            "DS_Store",
+            ".ds_store",
+            "goutputstream-1",
+            ".n",
+        ] {
+            assert!(!is_scratch(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The tree: lookup, getattr, forget, statfs; the refusal of a name at each level.
+
+use super::attr::{self, Attr, Entry};
+use super::error::{Errno, FsError, FsResult};
+use super::file::File;
+use super::inode::{Ino, Node, Place};
+use super::names::{self, Level};
+use super::{Fs, LOCK};
+use crate::wallet::{Field, View};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What `statfs` shows (statvfs(3)). Free space is not known: it is shown as ample, since programs
+/// look before they write, and the store's limits are each secret's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Statfs {
+    /// Block size in bytes.
+    pub block: u32,
+    /// Blocks in all, and free.
+    pub blocks: u64,
+    /// Longest name in bytes.
+    pub name_max: u32,
+}
+
+impl Fs {
+    /// Finds `name` in the directory `parent`. The kernel holds what it finds until it forgets it.
+    pub async fn lookup(&self, parent: Ino, name: &[u8]) -> FsResult<Entry> {
+        let dir = self.node(parent)?;
+        let own = dir == Node::Control || (dir == Node::Root && name == names::CONTROL.as_bytes());
+        if !own {
+            self.freshen().await?;
+        }
+        let node = self.child(&dir, name)?;
+        let ino = self.number(&node);
+        let attr = self.attr_of(&node, ino)?;
+        self.inodes.write().expect(LOCK).look_up(ino);
+        Ok(Entry {
+            attr,
+            ttl: self.ttl(&node),
+        })
+    }
+
+    /// What `stat` shows of `ino`.
+    pub async fn getattr(&self, ino: Ino) -> FsResult<Entry> {
+        let Ok(node) = self.node(ino) else {
+            return self.getattr_of_removed(ino);
+        };
+        if !matches!(node, Node::Control | Node::Status) {
+            self.freshen().await?;
+        }
+        match self.attr_of(&node, ino) {
+            Ok(attr) => Ok(Entry {
+                attr,
+                ttl: self.ttl(&node),
+            }),
+            Err(_) => self.getattr_of_removed(ino),
+        }
+    }
+
+    /// The kernel gives back `count` lookups of `ino`.
+    pub fn forget(&self, ino: Ino, count: u64) {
+        let there =
+            self.files().contains_key(&ino) || self.node(ino).is_ok_and(|node| self.exists(&node));
+        self.inodes.write().expect(LOCK).forget(ino, count, there);
+    }
+
+    /// Statistics of the filesystem.
+    pub fn statfs(&self) -> Statfs {
+        Statfs {
+            block: 4096,
+            blocks: 1 << 28,
+            name_max: names::NAME_MAX as u32,
+        }
+    }
+
+    /// Makes the snapshot as fresh as the cache's life demands. While the store is away, reads go
+    /// on from the last snapshot.
+    pub(super) async fn freshen(&self) -> FsResult<()> {
+        if self.wallet.fresh_for().is_none() {
+            self.wallet.freshen().await?;
+        }
+        Ok(())
+    }
+
+    /// How long the kernel may believe what it is told: what remains of the snapshot's life.
+    pub(super) fn ttl(&self, node: &Node) -> Duration {
+        match node {
+            Node::Control => Duration::from_secs(1),
+            Node::Status => Duration::ZERO,
+            _ => self.wallet.fresh_for().unwrap_or_default(),
+        }
+    }
+
+    /// What `name` stands for in `dir`, if it is there.
+    pub(super) fn child(&self, dir: &Node, name: &[u8]) -> FsResult<Node> {
+        let node = match dir {
+            Node::Root if name == names::CONTROL.as_bytes() => Node::Control,
+            Node::Root => Node::Domain(names::decode(Level::Domain, name)?.into()),
+            Node::Control if name == b"status" => Node::Status,
+            Node::Control => return Err(NOT_THERE),
+            Node::Domain(domain) => {
+                let access = names::decode(Level::Access, name)?;
+                Node::Secret(self.wallet.view().find(domain, &access).ok_or(NOT_THERE)?)
+            }
+            Node::Secret(secret) => Node::File(Place {
+                secret: *secret,
+                field: field(name)?,
+            }),
+            Node::File(_) | Node::Status => {
+                return Err(FsError::new(Errno::ENOTDIR, "not a directory"));
+            }
+        };
+        if self.exists(&node) {
+            Ok(node)
+        } else {
+            Err(NOT_THERE)
+        }
+    }
+
+    /// Whether `node` is there, stored or in this mount.
+    pub(super) fn exists(&self, node: &Node) -> bool {
+        match node {
+            Node::Root | Node::Control | Node::Status => true,
+            Node::Domain(domain) => {
+                let kept = self.domains().contains(domain);
+                kept || has_domain(&self.wallet.view(), domain)
+            }
+            Node::Secret(secret) => self.wallet.view().secret(*secret).is_some(),
+            Node::File(place) => self.in_memory(place).is_some() || self.is_stored(place),
+        }
+    }
+
+    /// Whether the snapshot has a field at `place`.
+    pub(super) fn is_stored(&self, place: &Place) -> bool {
+        let view = self.wallet.view();
+        view.secret(place.secret)
+            .is_some_and(|s| s.meta.fields.contains_key(&place.field))
+    }
+
+    /// The file at `place`, if what it shows is this mount's and not the snapshot's. A commit that
+    /// failed is tried again now that somebody looks.
+    pub(super) fn in_memory(&self, place: &Place) -> Option<Arc<File>> {
+        let file = self.file_at(place)?;
+        let (in_memory, failed) = {
+            let state = file.state();
+            (state.in_memory(), state.failed.is_some())
+        };
+        if failed {
+            self.try_again(&file);
+        }
+        in_memory.then_some(file)
+    }
+
+    /// What `stat` shows of `node`.
+    pub(super) fn attr_of(&self, node: &Node, ino: Ino) -> FsResult<Attr> {
+        if let Node::File(place) = node
+            && let Some(file) = self.in_memory(place)
+        {
+            return Ok(file.state().attr(ino));
+        }
+        let kept = matches!(node, Node::Domain(domain) if self.domains().contains(domain));
+        let view = self.wallet.view();
+        Ok(match node {
+            Node::Root => attr::directory(ino, view.domains().count(), self.times().root(&view)),
+            Node::Control => attr::directory(ino, 0, self.made_ns),
+            Node::Status => attr::file(ino, 0, self.made_ns, 0o400, true),
+            Node::Domain(domain) => {
+                let secrets = view.secrets(domain).count();
+                if secrets == 0 && !kept {
+                    return Err(NOT_THERE);
+                }
+                attr::directory(ino, secrets, self.times().domain(&view, domain))
+            }
+            Node::Secret(secret) => {
+                let secret = view.secret(*secret).ok_or(NOT_THERE)?;
+                attr::directory(ino, 0, attr::secret_mtime_ns(secret))
+            }
+            Node::File(place) => {
+                let secret = view.secret(place.secret).ok_or(NOT_THERE)?;
+                attr::field(ino, secret.meta.fields.get(&place.field).ok_or(NOT_THERE)?)
+            }
+        })
+    }
+
+    /// `fstat` of a file that was removed or replaced and is still open.
+    fn getattr_of_removed(&self, ino: Ino) -> FsResult<Entry> {
+        let handles = self.handles();
+        let file = handles
+            .values()
+            .filter_map(|h| h.file())
+            .find(|file| file.ino == ino);
+        let mut attr = file.ok_or(NOT_THERE)?.state().attr(ino);
+        attr.links = 0;
+        Ok(Entry {
+            attr,
+            ttl: Duration::ZERO,
+        })
+    }
+}
+
+/// The field that `name` shows within a secret.
+pub(super) fn field(name: &[u8]) -> FsResult<Field> {
+    match names::text(name)? {
+        "uid" => Ok(Field::Uid),
+        "pwd" => Ok(Field::Pwd),
+        _ => Ok(Field::Info(names::decode(Level::Info, name)?.into())),
+    }
+}
+
+/// The file name that shows `field`.
+pub(super) fn field_name(field: &Field) -> String {
+    match field {
+        Field::Uid => "uid".into(),
+        Field::Pwd => "pwd".into(),
+        Field::Info(key) => names::encode(Level::Info, key),
+    }
+}
+
+/// Whether any secret is stored under `domain`.
+pub(super) fn has_domain(view: &View<'_>, domain: &str) -> bool {
+    view.secrets(domain).next().is_some()
+}
+
+/// The plain answer to a name that is not there.
+pub(super) const NOT_THERE: FsError = FsError::new(Errno::ENOENT, "no such name");

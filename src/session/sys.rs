@@ -1,0 +1,257 @@
+//! System calls that the standard library has no safe form of. The only module of the crate that
+//! may say `unsafe`; each block states why it is sound.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Turns the C convention (-1 and errno) into a result.
+fn check(status: libc::c_int) -> io::Result<libc::c_int> {
+    if status < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(status)
+    }
+}
+
+/// Time since the machine started, sleep included (clock_gettime(2), `CLOCK_BOOTTIME`).
+pub fn boottime() -> Duration {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is a valid timespec, alive and unshared during the call.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
+    assert_eq!(status, 0, "CLOCK_BOOTTIME exists since Linux 2.6.39");
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// The user that permissions are checked for (geteuid(2)).
+pub fn euid() -> u32 {
+    // SAFETY: takes no argument, touches no memory, cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The group that permissions are checked for (getegid(2)).
+pub fn egid() -> u32 {
+    // SAFETY: as `euid`.
+    unsafe { libc::getegid() }
+}
+
+/// No core dump, and no tracing nor reading of this process's memory by others of the same user
+/// (prctl(2), `PR_SET_DUMPABLE`). An exec undoes the latter: each program start calls this.
+pub fn forbid_dumps() -> io::Result<()> {
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `none` is a valid rlimit, only read, alive during the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) })?;
+    // SAFETY: PR_SET_DUMPABLE takes one integer and touches no memory of ours.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// How much memory may be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLock {
+    /// Everything is locked, also what will be allocated.
+    All,
+    /// At most this many bytes may be locked, by [`lock_pages`].
+    UpTo(u64),
+}
+
+/// Keeps this process's memory out of swap where the limit allows (mlockall(2)).
+///
+/// With a limit, `MCL_FUTURE` would make ordinary allocations fail once the limit is reached, so
+/// everything is locked only without one. The limit is raised as far as this process may.
+pub fn lock_memory() -> io::Result<MemoryLock> {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: `limit` is a valid rlimit, only read, alive during the call.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) } != 0 {
+        // SAFETY: `limit` is a valid rlimit, alive and unshared during the call.
+        check(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) })?;
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: as the first call.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) })?;
+    }
+    if limit.rlim_cur != libc::RLIM_INFINITY {
+        return Ok(MemoryLock::UpTo(limit.rlim_cur));
+    }
+    let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
+    // SAFETY: changes only whether pages may be swapped, never what they hold.
+    check(unsafe { libc::mlockall(flags) })?;
+    Ok(MemoryLock::All)
+}
+
+/// Keeps the pages that hold `bytes` out of swap for the life of this process, or says that the
+/// limit does not allow it (mlock(2)). They are never unlocked: another secret may share them.
+pub fn lock_pages(bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: the range is that of a live slice; its pages' contents are not touched.
+    check(unsafe { libc::mlock(bytes.as_ptr().cast(), bytes.len()) })?;
+    Ok(())
+}
+
+/// Leaves the terminal and the shell's job: a new session (setsid(2)).
+pub fn new_session() -> io::Result<()> {
+    // SAFETY: takes no argument, touches no memory.
+    check(unsafe { libc::setsid() })?;
+    Ok(())
+}
+
+/// The mode bits that files made from here on never get (umask(2)).
+pub fn set_umask(mask: u32) {
+    // SAFETY: takes an integer, touches no memory, cannot fail.
+    unsafe { libc::umask(mask) };
+}
+
+/// The name that `ps` and `pgrep` show. A program started as `/proc/self/exe` is called `exe`.
+pub fn set_process_name(name: &std::ffi::CStr) {
+    // SAFETY: PR_SET_NAME reads a NUL-terminated string of which it takes 16 bytes at most; a CStr
+    // is one. It fails only for an address that cannot be read.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+}
+
+/// Closes every descriptor above standard error (close_range(2)). For the very start of a
+/// background process, before it opens anything: what is open then was left open by the shell.
+pub fn close_inherited() -> io::Result<()> {
+    let (first, last, flags): (libc::c_uint, libc::c_uint, libc::c_uint) =
+        (3, libc::c_uint::MAX, 0);
+    // SAFETY: the caller has opened nothing yet, so no descriptor above 2 has an owner in this
+    // process. Asked as a system call, since musl has no wrapper.
+    let status = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+    if status < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Takes over a descriptor that the parent process left open for this one. For the start of the
+/// program, once for each number, before anything is opened: what is open then has no owner yet.
+/// Standard streams stay open, as the standard library expects.
+pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: touches no memory; a number that is not open gives EBADF.
+    let copy = check(unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) })?;
+    if number > 2 {
+        // SAFETY: nobody in this process owns `number` (contract above).
+        unsafe { libc::close(number) };
+    }
+    // SAFETY: `copy` was opened by the call above and is known to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Points standard input, output and error at `/dev/null`.
+pub fn silence_standard_streams() -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    for stream in 0..=2 {
+        // SAFETY: both are open descriptors; the standard streams are used by number, never owned.
+        check(unsafe { libc::dup2(null.as_raw_fd(), stream) })?;
+    }
+    Ok(())
+}
+
+/// Lets the runtime wait for what happens to a file (epoll(7)). For the runtime's own thread.
+pub fn watch(file: File, interest: Interest) -> io::Result<AsyncFd<File>> {
+    // SAFETY: a `File` names the same open descriptor until it is dropped, and is not dropped
+    // before the `AsyncFd` that owns it is.
+    Ok(unsafe { AsyncFd::register_with_interest(file, interest) }?)
+}
+
+/// Unmounts what is mounted on `path`; `lazily` also when it is in use: it then disappears at once
+/// and ends when the last user lets go (umount2(2)). A link is not followed.
+pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let flags = libc::UMOUNT_NOFOLLOW | if lazily { libc::MNT_DETACH } else { 0 };
+    // SAFETY: `path` is NUL-terminated and alive during the call.
+    check(unsafe { libc::umount2(path.as_ptr(), flags) })?;
+    Ok(())
+}
+
+/// While this lives, an interrupt (Ctrl-C) does not end the process. For the time in which the
+/// terminal does not echo: an end there would leave it so.
+pub struct InterruptsHeld(libc::sighandler_t);
+
+impl InterruptsHeld {
+    /// Holds interrupts until the value is dropped.
+    pub fn new() -> Self {
+        // SAFETY: SIG_IGN is a valid disposition and runs no code of ours.
+        InterruptsHeld(unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) })
+    }
+}
+
+impl Default for InterruptsHeld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for InterruptsHeld {
+    fn drop(&mut self) {
+        // SAFETY: puts back the disposition that `new` was given by the system.
+        unsafe { libc::signal(libc::SIGINT, self.0) };
+    }
+}
+
+/// Ends this process as an interrupt does, so that a shell sees why (signal(7)).
+pub fn die_of_interrupt() -> ! {
+    // SAFETY: SIG_DFL is a valid disposition; raise touches no memory.
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_DFL);
+        libc::raise(libc::SIGINT);
+    }
+    // Only if the signal is blocked. 130 is what a shell makes of a death by SIGINT.
+    std::process::exit(130)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::fd::{AsRawFd, IntoRawFd};
+
+    #[test]
+    fn boottime_moves_forward() {
+        let first = boottime();
+        assert!(first > Duration::ZERO);
+        assert!(boottime() >= first);
+    }
+
+    #[test]
+    fn a_taken_descriptor_is_moved_not_copied() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let number = OwnedFd::from(reader).into_raw_fd();
+        let taken = take_descriptor(number).unwrap();
+        assert_ne!(taken.as_raw_fd(), number);
+        writer.write_all(b"x").unwrap();
+        drop(writer);
+        let mut text = String::new();
+        File::from(taken).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "x");
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_refused() {
+        let error = take_descriptor(1 << 20).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+    }
+
+    #[test]
+    fn unmounting_what_is_not_mounted_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(unmount(dir.path(), false).is_err());
+    }
+}

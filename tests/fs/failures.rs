@@ -1,0 +1,215 @@
+//! Content that cannot be stored: it is reported, kept, shown, tried again, counted; what another
+//! device did meanwhile is never overwritten.
+
+use super::harness::*;
+use walletfs::fs::Errno;
+use walletfs::store::{Call, Failure, StoreError};
+
+const F: &str = "/d/a/f";
+
+async fn device() -> Device {
+    let device = Device::new().await;
+    device.secret("/d/a").await;
+    device.put(F, b"old").await.unwrap();
+    device.calls.take();
+    device
+}
+
+/// Commits fail with this error, reads go on.
+fn fail_commits(d: &Device, error: StoreError) {
+    d.faults.plan(move |call| match call {
+        Call::Commit(_) => Some(Failure::Before(error.clone())),
+        _ => None,
+    });
+}
+
+async fn settle(d: &Device) {
+    // Retries run as tasks, and what they note on disk on threads.
+    for _ in 0..1000 {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        if d.fs.unsaved().failed == 0 {
+            break;
+        }
+    }
+}
+
+/// `close` tells, the content stays and is shown, and the next access stores it.
+#[tokio::test]
+async fn failed_content_is_kept_shown_and_tried_again() {
+    let d = device().await;
+    let fh = d.create(F, TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"new").unwrap();
+    fail_commits(&d, StoreError::Unreachable("test".into()));
+    assert_eq!(errno(d.close(fh).await), Errno::ENETUNREACH);
+    let unsaved = d.fs.unsaved();
+    assert_eq!((unsaved.drafts, unsaved.failed), (0, 1));
+    assert_eq!(
+        d.cat(F).await.unwrap(),
+        b"new",
+        "after its last handle is gone"
+    );
+    assert_eq!(d.stored(F).await.unwrap(), b"old");
+
+    d.faults.heal();
+    d.stat(F).await.unwrap();
+    settle(&d).await;
+    assert_eq!(d.fs.unsaved(), Default::default());
+    assert_eq!(d.stored(F).await.unwrap(), b"new");
+    assert_eq!(d.cat(F).await.unwrap(), b"new");
+}
+
+/// At the lock it is tried once more, and counted if that fails.
+#[tokio::test]
+async fn failed_content_is_tried_at_the_lock() {
+    let d = device().await;
+    let fh = d.create(F, TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"new").unwrap();
+    fail_commits(&d, StoreError::Deadline);
+    assert_eq!(errno(d.close(fh).await), Errno::ETIMEDOUT);
+    assert_eq!(d.fs.store_unsaved().await, 1);
+    d.faults.heal();
+    assert_eq!(d.fs.store_unsaved().await, 0);
+    assert_eq!(d.stored(F).await.unwrap(), b"new");
+}
+
+/// A release that fails tells nobody: the content is kept all the same.
+#[tokio::test]
+async fn a_release_that_fails_keeps_the_content() {
+    let d = device().await;
+    let fh = d.create(F, TRUNCATE).await.unwrap();
+    fail_commits(&d, StoreError::Busy("test".into()));
+    d.fs.release(fh).await.unwrap();
+    assert_eq!(d.fs.unsaved().failed, 1);
+    assert_eq!(d.stat(F).await.unwrap().size, 0);
+}
+
+/// Each way in which the store is away has its errno.
+#[tokio::test]
+async fn each_failure_has_its_errno() {
+    let d = device().await;
+    for (error, expected) in [
+        (StoreError::Unreachable("x".into()), Errno::ENETUNREACH),
+        (StoreError::Deadline, Errno::ETIMEDOUT),
+        (StoreError::Busy("x".into()), Errno::EBUSY),
+        (StoreError::Denied("x".into()), Errno::EACCES),
+        (StoreError::Failed("x".into()), Errno::EIO),
+    ] {
+        d.faults.fail_all(error);
+        assert_eq!(
+            errno(d.open(F, WRITE).await),
+            expected,
+            "opening for writing asks the store"
+        );
+        assert_eq!(errno(d.mkdir("/d/b").await), expected);
+        assert_eq!(d.cat(F).await.unwrap(), b"old", "reads go on from memory");
+        d.faults.heal();
+        d.age();
+        d.stat(F).await.unwrap();
+    }
+}
+
+/// With the store away, reads go on from memory however old the snapshot is.
+#[tokio::test]
+async fn reads_go_on_while_the_store_is_away() {
+    let d = device().await;
+    d.faults.fail_all(StoreError::Unreachable("test".into()));
+    d.age();
+    assert_eq!(d.cat(F).await.unwrap(), b"old");
+    assert_eq!(d.ls("/d/a").await, ["f"]);
+    assert!(d.wallet.state().stale.is_some());
+}
+
+/// The same field changed elsewhere: ESTALE, and the writer's content is stored beside it.
+#[tokio::test]
+async fn a_field_changed_elsewhere_is_not_overwritten() {
+    let d = device().await;
+    let other = d.second().await;
+    let fh = d.open(F, WRITE).await.unwrap();
+    d.write(fh, 0, b"mine").unwrap();
+    other.put(F, b"theirs").await.unwrap();
+    assert_eq!(errno(d.close(fh).await), Errno::ESTALE);
+    d.age();
+    assert_eq!(d.cat(F).await.unwrap(), b"theirs");
+    let names = d.ls("/d/a").await;
+    assert_eq!(names.len(), 2);
+    let conflict = names
+        .iter()
+        .find(|name| name.starts_with("f.conflict-2025-11-24T"))
+        .unwrap();
+    assert_eq!(
+        d.stored(&format!("/d/a/{conflict}")).await.unwrap(),
+        b"mine"
+    );
+    assert_eq!(d.fs.unsaved(), Default::default());
+}
+
+/// The same for `uid`, whose conflict is an info key; and for two creators of one name.
+#[tokio::test]
+async fn two_creators_of_one_name_both_keep_their_content() {
+    let d = device().await;
+    let other = d.second().await;
+    let fh = d.create("/d/a/uid", TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"mine").unwrap();
+    other.put("/d/a/uid", b"theirs").await.unwrap();
+    assert_eq!(errno(d.close(fh).await), Errno::ESTALE);
+    d.age();
+    let names = d.ls("/d/a").await;
+    assert_eq!(names[0], "uid");
+    assert_eq!(d.cat("/d/a/uid").await.unwrap(), b"theirs");
+    let conflict = names
+        .iter()
+        .find(|name| name.starts_with("uid.conflict-"))
+        .unwrap();
+    assert_eq!(d.cat(&format!("/d/a/{conflict}")).await.unwrap(), b"mine");
+}
+
+/// Other fields' changes merge, and so does a change of mode.
+#[tokio::test]
+async fn changes_of_other_fields_merge() {
+    let d = device().await;
+    let other = d.second().await;
+    let fh = d.open(F, TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"mine").unwrap();
+    other.put("/d/a/pwd", b"theirs").await.unwrap();
+    other.chmod(F, 0o400).await.unwrap();
+    d.close(fh).await.unwrap();
+    assert_eq!(d.stored(F).await.unwrap(), b"mine");
+    assert_eq!(d.stored("/d/a/pwd").await.unwrap(), b"theirs");
+}
+
+/// Over the limit: EFBIG at the write, and the old content is intact.
+#[tokio::test]
+async fn a_secret_over_its_limit_is_refused_at_the_write() {
+    let d = device().await;
+    let fh = d.open(F, WRITE).await.unwrap();
+    assert_eq!(errno(d.fs.write(fh, 0, &vec![0; 410_000])), Errno::EFBIG);
+    assert_eq!(errno(d.fs.write(fh, u64::MAX, b"x")), Errno::EFBIG);
+    assert_eq!(errno(d.truncate(F, 1 << 40, Some(fh)).await), Errno::EFBIG);
+    d.close(fh).await.unwrap();
+    assert_eq!(errno(d.truncate(F, 1 << 40, None).await), Errno::EFBIG);
+    assert_eq!(d.commits(), 0);
+    assert_eq!(d.stored(F).await.unwrap(), b"old");
+    // And what fits is taken.
+    let large = vec![7; 350_000];
+    d.put("/d/a/large", &large).await.unwrap();
+    assert_eq!(d.stored("/d/a/large").await.unwrap(), large);
+}
+
+/// A commit whose answer was lost is not reported as failed for good, nor as another's change.
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_found_out() {
+    let d = device().await;
+    d.faults.plan(|call| match call {
+        Call::Commit(_) => Some(Failure::After(StoreError::Deadline)),
+        _ => None,
+    });
+    let fh = d.open(F, TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"new").unwrap();
+    assert_eq!(errno(d.close(fh).await), Errno::ETIMEDOUT);
+    d.faults.heal();
+    assert_eq!(d.fs.store_unsaved().await, 0);
+    assert_eq!(d.ls("/d/a").await, ["f"], "no conflict with oneself");
+    assert_eq!(d.cat(F).await.unwrap(), b"new");
+    d.put(F, b"newer").await.unwrap();
+    assert_eq!(d.stored(F).await.unwrap(), b"newer");
+}

@@ -1,0 +1,11 @@
+//! The filesystem's logic over a memory store: no mount, no kernel. Each rule of design section 6
+//! has a test here that replays the calls of the program named in it, and counts what they cost.
+
+mod commits;
+mod failures;
+mod handles;
+mod harness;
+mod names;
+mod renames;
+mod requests;
+mod tree;
