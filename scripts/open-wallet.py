@@ -5,7 +5,7 @@
                                       prints {domain: {access: {uid, pwd, info: {key: value}}}}
     open-wallet.py --vectors FILE     computes every test vector again, compares
 
-Needs `pip install "cryptography>=44" cbor2`. Exit code 0 only if everything is as it must be.
+Needs PyPI's cryptography (44 or later) and cbor2; `scripts/tools python` installs them. Exit code 0 only if everything is as it must be.
 """
 
 import hashlib
