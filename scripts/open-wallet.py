@@ -5,7 +5,8 @@
                                       prints {domain: {access: {uid, pwd, info: {key: value}}}}
     open-wallet.py --vectors FILE     computes every test vector again, compares
 
-Needs PyPI's cryptography (44 or later) and cbor2; `scripts/tools python` installs them. Exit code 0 only if everything is as it must be.
+Needs PyPI's cryptography (44 or later) and cbor2; `scripts/tools python` installs them.
+Exit code 0 only if everything is as it must be.
 """
 
 import hashlib
