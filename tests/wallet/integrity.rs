@@ -473,6 +473,11 @@ async fn values_that_are_not_those_of_meta_are_damaged_and_not_written_over() {
     });
     let device = scene.mount().await.unwrap();
     let read = device.read(id, &Field::Uid).await;
+    assert!(
+        matches!(read, Err(WalletError::Damaged(of)) if of == id),
+        "{read:?}"
+    );
+    let read = device.read(id, &Field::Pwd).await;
     assert!(matches!(read, Err(WalletError::NotFound)), "{read:?}");
     let write = device
         .fields(vec![put(id, Field::Pwd, Expected::Any, "x")])
