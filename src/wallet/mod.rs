@@ -14,6 +14,7 @@
 
 mod apply;
 mod bodies;
+mod draft;
 mod edit;
 mod error;
 mod head;
