@@ -228,7 +228,7 @@ impl Device {
     pub(crate) async fn ino(&self, path: &str) -> FsResult<Ino> {
         let mut ino = Ino::ROOT;
         for name in path.split('/').filter(|name| !name.is_empty()) {
-            ino = self.fs.lookup(ino, name.as_bytes()).await?.attr.ino;
+            ino = self.fs.lookup(ino, name.as_bytes(), SHELL).await?.attr.ino;
         }
         Ok(ino)
     }
@@ -240,7 +240,7 @@ impl Device {
 
     pub(crate) async fn stat(&self, path: &str) -> FsResult<Attr> {
         let ino = self.ino(path).await?;
-        Ok(self.fs.getattr(ino).await?.attr)
+        Ok(self.fs.getattr(ino, SHELL).await?.attr)
     }
 
     pub(crate) async fn mkdir(&self, path: &str) -> FsResult<()> {
@@ -297,7 +297,7 @@ impl Device {
     /// open(2) with O_CREAT, as the kernel does it: a lookup, then open or create.
     pub(crate) async fn create_as(&self, path: &str, how: OpenHow, tid: u32) -> FsResult<Fh> {
         let (dir, name) = self.parent(path).await?;
-        match self.fs.lookup(dir, name).await {
+        match self.fs.lookup(dir, name, SHELL).await {
             Ok(_) if how.exclusive => panic!("the kernel refuses O_EXCL itself"),
             Ok(found) => Ok(self.fs.open(found.attr.ino, how, tid).await?.fh),
             Err(e) if e.errno == Errno::ENOENT => {
@@ -383,7 +383,7 @@ impl Device {
 
     pub(crate) async fn setattr(&self, path: &str, set: SetAttr, fh: Option<Fh>) -> FsResult<()> {
         let ino = self.ino(path).await?;
-        self.fs.setattr(ino, set, fh).await.map(drop)
+        self.fs.setattr(ino, set, fh, SHELL).await.map(drop)
     }
 
     /// Names in a directory, `.` and `..` left out, in pages of `page` entries.
