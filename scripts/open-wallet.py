@@ -5,7 +5,8 @@
                                       prints {domain: {access: {uid, pwd, info: {key: value}}}}
     open-wallet.py --vectors FILE     computes every test vector again, compares
 
-Needs `pip install "cryptography>=44" cbor2`. Exit code 0 only if everything is as it must be.
+Needs PyPI's cryptography (44 or later) and cbor2; `scripts/tools python` installs them.
+Exit code 0 only if everything is as it must be.
 """
 
 import hashlib
@@ -152,8 +153,10 @@ def open_wallet(file, wallet, device_password, memorable):
     keyring = unlock(head, device_password, memorable)
     aad = aad_head(wallet_id, generation, head_meta)
     sealed, epoch = open_part(keyring, wallet_id, "head", aad, head_data)
+    need(epoch == max(keyring), "the head is sealed under an old key")
     digest, secrets = bytes(32), {}
     for id, version, meta, data in items:
+        need(version <= generation, "an item is newer than the head")
         term = digest_term(digest_key(keyring[epoch]), id, version, meta)
         digest = bytes(a ^ b for a, b in zip(digest, term))
         meta, _ = open_part(keyring, wallet_id, id, aad_meta(wallet_id, id, version), meta)

@@ -10,7 +10,9 @@
 //! | `scratch.rs`   | names of editors' scratch files                                 |
 //! | `inode.rs`     | inode numbers                                                   |
 //! | `attr.rs`      | what `stat` shows                                               |
+//! | `times.rs`     | times of directories                                            |
 //! | `tree.rs`      | lookup, getattr, statfs, forget                                 |
+//! | `fresh.rs`     | how fresh the snapshot is that a call sees                      |
 //! | `listing.rs`   | opendir, readdir                                                |
 //! | `file.rs`      | content of a file that is open or not stored yet                |
 //! | `open.rs`      | open, create, release                                           |
@@ -30,6 +32,7 @@ mod buffer;
 mod commit;
 mod error;
 mod file;
+mod fresh;
 mod inode;
 mod io;
 mod listing;
@@ -40,6 +43,7 @@ mod process;
 mod rename;
 pub mod scratch;
 mod setattr;
+mod times;
 mod tree;
 
 pub use attr::{Attr, Entry, Kind};
@@ -55,12 +59,14 @@ pub use tree::Statfs;
 
 use crate::wallet::{Clock, Wallet};
 use file::File;
+use fresh::Look;
 use inode::{Inodes, Node, Place};
 use listing::Listing;
 use open::Handle;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use times::Times;
 
 /// A file or directory that a caller holds open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -100,12 +106,18 @@ pub struct Fs {
     listings: Mutex<HashMap<Fh, Arc<Mutex<Listing>>>>,
     /// Domains that live in the mount: made here and empty (design, section 6).
     domains: Mutex<BTreeSet<Arc<str>>>,
+    /// Taken after the wallet's view.
+    times: Mutex<Times>,
+    /// When the wallet was made, ns since 1970: the time of what never changes.
+    made_ns: i64,
+    look: Mutex<Option<Look>>,
     next_fh: AtomicU64,
 }
 
 impl Fs {
     /// The filesystem over `wallet`.
     pub fn new(wallet: Arc<Wallet>, options: Options) -> Arc<Fs> {
+        let made_ns = i64::try_from(wallet.head_info().created_ns).unwrap_or(i64::MAX);
         Arc::new_cyclic(|me| Fs {
             wallet,
             options,
@@ -116,6 +128,9 @@ impl Fs {
             handles: Mutex::default(),
             listings: Mutex::default(),
             domains: Mutex::default(),
+            times: Mutex::new(Times::new(made_ns)),
+            made_ns,
+            look: Mutex::new(None),
             next_fh: AtomicU64::new(1),
         })
     }
@@ -196,6 +211,14 @@ impl Fs {
 
     fn domains(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
         self.domains.lock().expect(LOCK)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Option<Look>> {
+        self.look.lock().expect(LOCK)
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().expect(LOCK)
     }
 
     /// The file at `place`, if it is open or unsaved.

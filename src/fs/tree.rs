@@ -6,7 +6,7 @@ use super::file::File;
 use super::inode::{Ino, Node, Place};
 use super::names::{self, Level};
 use super::{Fs, LOCK};
-use crate::wallet::{Field, Secret, View};
+use crate::wallet::{Field, View};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub struct Statfs {
 
 impl Fs {
     /// Finds `name` in the directory `parent`. The kernel holds what it finds until it forgets it.
-    pub async fn lookup(&self, parent: Ino, name: &[u8]) -> FsResult<Entry> {
+    pub async fn lookup(&self, parent: Ino, name: &[u8], tid: u32) -> FsResult<Entry> {
         let dir = self.node(parent)?;
         let own = dir == Node::Control || (dir == Node::Root && name == names::CONTROL.as_bytes());
         if !own {
-            self.freshen().await?;
+            self.freshen_for(tid).await?;
         }
         let node = self.child(&dir, name)?;
         let ino = self.number(&node);
@@ -41,12 +41,12 @@ impl Fs {
     }
 
     /// What `stat` shows of `ino`.
-    pub async fn getattr(&self, ino: Ino) -> FsResult<Entry> {
+    pub async fn getattr(&self, ino: Ino, tid: u32) -> FsResult<Entry> {
         let Ok(node) = self.node(ino) else {
             return self.getattr_of_removed(ino);
         };
         if !matches!(node, Node::Control | Node::Status) {
-            self.freshen().await?;
+            self.freshen_for(tid).await?;
         }
         match self.attr_of(&node, ino) {
             Ok(attr) => Ok(Entry {
@@ -71,15 +71,6 @@ impl Fs {
             blocks: 1 << 28,
             name_max: names::NAME_MAX as u32,
         }
-    }
-
-    /// Makes the snapshot as fresh as the cache's life demands. While the store is away, reads go
-    /// on from the last snapshot.
-    pub(super) async fn freshen(&self) -> FsResult<()> {
-        if self.wallet.fresh_for().is_none() {
-            self.wallet.freshen().await?;
-        }
-        Ok(())
     }
 
     /// How long the kernel may believe what it is told: what remains of the snapshot's life.
@@ -161,15 +152,15 @@ impl Fs {
         let kept = matches!(node, Node::Domain(domain) if self.domains().contains(domain));
         let view = self.wallet.view();
         Ok(match node {
-            Node::Root => attr::directory(ino, view.domains().count(), self.root_mtime_ns(&view)),
-            Node::Control => attr::directory(ino, 0, 0),
-            Node::Status => attr::file(ino, 0, 0, 0o400, true),
+            Node::Root => attr::directory(ino, view.domains().count(), self.times().root(&view)),
+            Node::Control => attr::directory(ino, 0, self.made_ns),
+            Node::Status => attr::file(ino, 0, self.made_ns, 0o400, true),
             Node::Domain(domain) => {
                 let secrets = view.secrets(domain).count();
                 if secrets == 0 && !kept {
                     return Err(NOT_THERE);
                 }
-                attr::directory(ino, secrets, domain_mtime_ns(&view, domain))
+                attr::directory(ino, secrets, self.times().domain(&view, domain))
             }
             Node::Secret(secret) => {
                 let secret = view.secret(*secret).ok_or(NOT_THERE)?;
@@ -196,13 +187,6 @@ impl Fs {
             ttl: Duration::ZERO,
         })
     }
-
-    fn root_mtime_ns(&self, view: &View<'_>) -> i64 {
-        view.domains()
-            .map(|domain| domain_mtime_ns(view, domain))
-            .max()
-            .unwrap_or(0)
-    }
 }
 
 /// The field that `name` shows within a secret.
@@ -226,14 +210,6 @@ pub(super) fn field_name(field: &Field) -> String {
 /// Whether any secret is stored under `domain`.
 pub(super) fn has_domain(view: &View<'_>, domain: &str) -> bool {
     view.secrets(domain).next().is_some()
-}
-
-fn domain_mtime_ns(view: &View<'_>, domain: &str) -> i64 {
-    let secrets = view.secrets(domain).filter_map(|(_, id)| view.secret(id));
-    secrets
-        .map(|secret: &Secret| attr::secret_mtime_ns(secret))
-        .max()
-        .unwrap_or(0)
 }
 
 /// The plain answer to a name that is not there.

@@ -31,7 +31,7 @@ pub struct Mount {
 
 /// Threads that receive calls: enough that a read goes on while another one is copied, no more than
 /// the machine has cores for.
-fn threads() -> usize {
+pub fn threads() -> usize {
     std::thread::available_parallelism()
         .map_or(2, usize::from)
         .clamp(2, 4)
@@ -51,7 +51,8 @@ pub fn mount(
     let mut config = Config::default();
     config.mount_options = vec![
         MountOption::FSName("walletfs".into()),
-        MountOption::Subtype("walletfs".into()),
+        // `MountOption::Subtype` is lost when root mounts without fusermount3.
+        MountOption::CUSTOM("subtype=walletfs".into()),
         MountOption::DefaultPermissions,
         MountOption::NoDev,
         MountOption::NoSuid,

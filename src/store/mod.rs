@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 pub use bytes::Bytes;
 pub use counting::{Counting, Tally};
-pub use dynamodb::{DynamoOptions, DynamoStore, Timeouts};
+pub use dynamodb::{DynamoOptions, DynamoStore, Timeouts, Tuning};
 pub use error::StoreError;
 pub use failing::{Call, Failing, Failure};
 pub use id::{Id, IdText};

@@ -1,5 +1,11 @@
 //! The wallet over stores that count, fail, lie and change behind its back. No test sleeps: time is
 //! tokio's, paused.
 
+mod away;
+mod edits;
+mod integrity;
+mod life;
+mod model;
+mod race;
 mod requests;
 mod support;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
-use walletfs::crypto::{DeviceKey, KdfParams, SecretBytes};
+use walletfs::crypto::{self, DeviceKey, HeadMeta, KdfParams, OsRandom, SecretBytes, Vault};
 use walletfs::store::*;
 use walletfs::wallet::*;
 
@@ -214,6 +214,46 @@ impl Device {
     }
 }
 
+/// Puts an item that no walletfs makes, with this meta and no values, and a head that vouches for it.
+pub(crate) fn forge(
+    store: &MemoryStore,
+    key: &DeviceKey,
+    id: Id,
+    meta: impl FnOnce([u8; 32]) -> SecretBytes,
+) {
+    let mut items = store.items();
+    let head = items[&Id::Head].clone();
+    let public = HeadMeta::decode(&head.meta).unwrap();
+    let keyring = crypto::unlock(&public, key, &memorable()).unwrap();
+    let vault = Vault::new(public.wallet_id, keyring, Arc::new(OsRandom));
+    let (mut data, epoch) = vault
+        .open_head(head.version, &head.meta, &head.data)
+        .unwrap();
+    let version = head.version + 1;
+    let text = id.text();
+    let values = vault.seal_data(&text, record::Data::default().encode().expose());
+    let plain = meta(crypto::sha256(&values));
+    let meta = vault.seal_meta(&text, version, plain.expose());
+    let term = vault.item_digest(epoch, &text, version, &meta).unwrap();
+    for (d, t) in data.digest.iter_mut().zip(term) {
+        *d ^= t;
+    }
+    data.count += 1;
+    let item = Item {
+        id,
+        version,
+        meta,
+        data: values,
+    };
+    let head = Item {
+        version,
+        data: vault.seal_head(version, &head.meta, &data),
+        ..head
+    };
+    assert!(items.insert(id, item).is_none());
+    items.insert(Id::Head, head);
+}
+
 /// Counts that a test expects.
 pub(crate) fn calls(gets: usize, lists: usize, commits: usize) -> (usize, usize, usize) {
     (gets, lists, commits)
@@ -368,5 +408,36 @@ impl Store for Liar {
 
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Listens for as long as what is returned lives.
+    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let to = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || to.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn commit(store: &DynamoStore, changes: &[Change]) -> Result<Co
         return Ok(Commit::Done);
     }
     let deadline = store.deadline();
-    let until = deadline - truth_share(store.timeouts.operation);
+    let until = deadline - truth_share(store.tuning.timeouts.operation);
     let items = transaction(&store.options.table, &store.options.wallet, changes)?;
     let token = token()?;
     let sent = retry::write(until, || async {

@@ -9,6 +9,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{Client, config};
 use std::env;
 use std::time::Duration;
@@ -73,13 +74,22 @@ impl Default for Timeouts {
     }
 }
 
+/// What tests set: the program itself leaves it at its default.
+#[derive(Clone, Default)]
+pub struct Tuning {
+    /// Other time-outs than the contract's.
+    pub timeouts: Timeouts,
+    /// An access key and its secret, instead of the default chain's, for an engine that takes any.
+    pub access_key: Option<(String, String)>,
+}
+
 /// A client, made from the configuration as it was at one moment.
 pub(super) struct Connection {
     client: Option<Client>,
 }
 
 impl Connection {
-    pub(super) async fn open(options: &DynamoOptions, timeouts: Timeouts) -> Self {
+    pub(super) async fn open(options: &DynamoOptions, tuning: &Tuning) -> Self {
         let Some(region) = region(options).await else {
             return Connection { client: None };
         };
@@ -90,14 +100,18 @@ impl Connection {
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
+        if let Some((id, secret)) = &tuning.access_key {
+            let key = Credentials::new(id, secret, None, None, "walletfs-tests");
+            loader = loader.credentials_provider(key);
+        }
         let shared = loader.load().await;
         let config = config::Builder::from(&shared)
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(timeouts.connect)
-                    .operation_attempt_timeout(timeouts.attempt)
+                    .connect_timeout(tuning.timeouts.connect)
+                    .operation_attempt_timeout(tuning.timeouts.attempt)
                     .build(),
             )
             .build();

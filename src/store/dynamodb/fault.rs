@@ -70,15 +70,7 @@ where
         ),
         SdkError::TimeoutError(_) => Fault::unknown(StoreError::Deadline, Retry::Few),
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => not_answered(error),
-        SdkError::ResponseError(response) => match response.raw().status().as_u16() {
-            status @ 500.. => unavailable(status),
-            status => Fault::unknown(
-                StoreError::Unreachable(format!(
-                    "the answer (HTTP {status}) is not DynamoDB's: is there a proxy in between?"
-                )),
-                Retry::Few,
-            ),
-        },
+        SdkError::ResponseError(response) => unreadable(response.raw().status().as_u16()),
         _ => Fault::unknown(
             StoreError::Failed("the AWS SDK reports an error of a new kind".into()),
             Retry::Never,
@@ -143,8 +135,8 @@ fn no_credentials(error: &CredentialsError) -> Fault {
              ~/.aws/credentials"
         }
         _ => {
-            "the AWS credentials could not be had: renew them (`aws sso login`, or new keys); the \
-             next access uses them"
+            "the AWS credentials could not be had: set them up with `walletfs init`, or renew them \
+             (`aws sso login`, or new keys); the next access uses them"
         }
     };
     Fault::known(StoreError::Denied(text.into()), Retry::Never)
@@ -163,10 +155,7 @@ fn refused(code: &str, message: &str, response: &HttpResponse, table: &str) -> F
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "TooManyRequestsException"
-        | "SlowDown" => Fault::known(
-            StoreError::Busy("it asks for fewer requests; try again in a while".into()),
-            Retry::ToTheEnd,
-        ),
+        | "SlowDown" => Fault::known(slow_down(), Retry::ToTheEnd),
         // An earlier attempt with this token is still at work.
         "TransactionInProgressException" => Fault::unknown(
             StoreError::Busy("the change is still being made".into()),
@@ -208,29 +197,37 @@ fn refused(code: &str, message: &str, response: &HttpResponse, table: &str) -> F
         | "SubscriptionRequiredException" => denied(code, message, response),
         "ValidationException" | "SerializationException" => Fault::known(
             StoreError::Failed(format!(
-                "DynamoDB refuses the request, so table {table} may not be one of walletfs: {}",
+                "DynamoDB refuses the request (is table {table} one of walletfs?): {}",
                 line(message)
             )),
             Retry::Never,
         ),
+        "" => unreadable(response.status().as_u16()),
         _ => match response.status().as_u16() {
             status @ 500.. => unavailable(status),
-            429 => Fault::known(
-                StoreError::Busy("it asks for fewer requests; try again in a while".into()),
-                Retry::ToTheEnd,
-            ),
-            status if code.is_empty() => Fault::known(
-                StoreError::Failed(format!(
-                    "the answer (HTTP {status}) is not DynamoDB's: is there a proxy in between?"
-                )),
-                Retry::Never,
-            ),
             _ => Fault::known(
                 StoreError::Failed(format!("{}: {}", line(code), line(message))),
                 Retry::Never,
             ),
         },
     }
+}
+
+/// An answer without a word that DynamoDB uses.
+fn unreadable(status: u16) -> Fault {
+    let foreign = format!("an answer (HTTP {status}) is not DynamoDB's: is there a proxy between?");
+    match status {
+        500.. => unavailable(status),
+        429 => Fault::known(slow_down(), Retry::ToTheEnd),
+        // The request was refused before it came to DynamoDB.
+        300.. => Fault::known(StoreError::Failed(foreign), Retry::Never),
+        // What was in the answer is not known, so neither is what was done.
+        _ => Fault::unknown(StoreError::Unreachable(foreign), Retry::Few),
+    }
+}
+
+fn slow_down() -> StoreError {
+    StoreError::Busy("it asks for fewer requests; try again in a while".into())
 }
 
 fn denied(code: &str, message: &str, response: &HttpResponse) -> Fault {

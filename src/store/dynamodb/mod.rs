@@ -25,12 +25,12 @@ use fault::{Fault, classify};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
-pub use connect::{DynamoOptions, Timeouts};
+pub use connect::{DynamoOptions, Timeouts, Tuning};
 
 /// The items of one wallet in a DynamoDB table.
 pub struct DynamoStore {
     options: DynamoOptions,
-    timeouts: Timeouts,
+    tuning: Tuning,
     limits: Limits,
     /// The client in use, or `None` after the service refused its credentials: the next call reads
     /// the configuration again, so that renewed credentials work without a new mount.
@@ -41,18 +41,18 @@ impl DynamoStore {
     /// A store with the contract's time-outs. Reads the AWS configuration (files and environment)
     /// and makes no request: what is wrong with it is said by the first call.
     pub async fn connect(options: DynamoOptions) -> Self {
-        Self::connect_with(options, Timeouts::default()).await
+        Self::connect_with(options, Tuning::default()).await
     }
 
-    /// As [`DynamoStore::connect`], with other time-outs.
-    pub async fn connect_with(options: DynamoOptions, timeouts: Timeouts) -> Self {
+    /// As [`DynamoStore::connect`], with what tests set.
+    pub async fn connect_with(options: DynamoOptions, tuning: Tuning) -> Self {
         let limits = options
             .commit_limit
             .map_or_else(Limits::default, Limits::with_changes);
-        let connection = Connection::open(&options, timeouts).await;
+        let connection = Connection::open(&options, &tuning).await;
         DynamoStore {
             options,
-            timeouts,
+            tuning,
             limits,
             connection: RwLock::new(Some(Arc::new(connection))),
         }
@@ -60,7 +60,7 @@ impl DynamoStore {
 
     /// The moment when a call that begins now ends.
     fn deadline(&self) -> Instant {
-        Instant::now() + self.timeouts.operation
+        Instant::now() + self.tuning.timeouts.operation
     }
 
     /// The client to use, made anew after a refusal of its credentials.
@@ -73,7 +73,7 @@ impl DynamoStore {
         let connection = match known {
             Some(connection) => connection,
             None => {
-                let opened = Arc::new(Connection::open(&self.options, self.timeouts).await);
+                let opened = Arc::new(Connection::open(&self.options, &self.tuning).await);
                 *self.known() = Some(Arc::clone(&opened));
                 opened
             }

@@ -147,7 +147,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_that_hangs_ends_at_the_deadline_with_the_fault_before() {
         let until = Instant::now() + Duration::from_secs(10);
-        let given = read(until, || std::future::pending::<Result<(), Fault>>());
+        let given = read(until, std::future::pending::<Result<(), Fault>>);
         let given = given.await.expect_err("it always fails");
         assert_eq!(given.error, StoreError::Deadline);
         assert!(Instant::now() <= until + Duration::from_millis(2));

@@ -1,6 +1,6 @@
 //! Making the table, and refusing one that would lose changes. Knows no item.
 
-use super::fault::{Fault, Retry, classify};
+use super::fault::{Fault, Retry, classify, line};
 use super::{DynamoStore, item, retry};
 use crate::store::{Notice, StoreError};
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata};
@@ -54,8 +54,9 @@ pub(super) async fn create(store: &DynamoStore) -> Result<Vec<Notice>, Fault> {
     let mut notices = Vec::new();
     let found = describe(store).await?;
     // A table that is still being made is one of an `init` that was interrupted: finish its work.
-    let fresh = !matches!(found.as_ref().and_then(TableDescription::table_status),
-        Some(status) if *status != TableStatus::Creating);
+    let fresh = found
+        .as_ref()
+        .is_none_or(|table| table.table_status() == Some(&TableStatus::Creating));
     if found.is_none() {
         let made = make(store).await?;
         if !made.on_demand {
@@ -66,7 +67,7 @@ pub(super) async fn create(store: &DynamoStore) -> Result<Vec<Notice>, Fault> {
             )));
         }
     }
-    let table = active(store, until).await?;
+    let table = active(store, found, until).await?;
     check(store, &table)?;
     if fresh {
         if table.deletion_protection_enabled() != Some(true) {
@@ -182,18 +183,21 @@ fn column(name: &str, key: KeyType) -> Result<(AttributeDefinition, KeySchemaEle
     ))
 }
 
-/// Waits until the table can be used.
-async fn active(store: &DynamoStore, until: Instant) -> Result<TableDescription, Fault> {
+/// Waits until the table, which was last seen as `table`, can be used.
+async fn active(
+    store: &DynamoStore,
+    mut table: Option<TableDescription>,
+    until: Instant,
+) -> Result<TableDescription, Fault> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let table = describe(store).await?;
-        match table.as_ref().and_then(TableDescription::table_status) {
-            Some(TableStatus::Active | TableStatus::Updating) => {
+        // A table that was just asked for may not be seen yet.
+        match table.as_ref().map(TableDescription::table_status) {
+            Some(Some(TableStatus::Active | TableStatus::Updating)) => {
                 return Ok(table.expect("it has a status"));
             }
-            // A table that was just asked for may not be seen yet.
-            None | Some(TableStatus::Creating) if Instant::now() + pause < until => {}
-            None | Some(TableStatus::Creating) => {
+            None | Some(Some(TableStatus::Creating)) if Instant::now() + pause < until => {}
+            None | Some(Some(TableStatus::Creating)) => {
                 let error = StoreError::Busy(format!(
                     "table {} is still being made; try again in a minute",
                     store.options.table
@@ -201,16 +205,18 @@ async fn active(store: &DynamoStore, until: Instant) -> Result<TableDescription,
                 return Err(Fault::known(error, Retry::Never));
             }
             Some(status) => {
+                let status = status.map_or("nothing of its state", TableStatus::as_str);
                 let error = StoreError::Failed(format!(
                     "table {} cannot be used: the service says {}",
                     store.options.table,
-                    status.as_str()
+                    line(status)
                 ));
                 return Err(Fault::known(error, Retry::Never));
             }
         }
         sleep(pause).await;
         pause = PAUSE;
+        table = describe(store).await?;
     }
 }
 
