@@ -7,13 +7,15 @@ use super::config::{self, Config, StoreKind};
 use super::exit::{Exit, Failure, note, print};
 use super::password::Source;
 use super::paths::Places;
-use super::{prompt, questions, store, utc};
+use super::{prompt, questions, store};
 use crate::crypto::{DeviceKey, KdfParams};
 use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::store::{Store, StoreError};
 use crate::wallet::{Options, Seen, Wallet};
 use std::sync::Arc;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
@@ -173,11 +175,20 @@ impl Steps {
             head.count,
             if head.count == 1 { "secret" } else { "secrets" },
             head.generation,
-            utc::shown(head.created_ns),
-            utc::shown(head.committed_ns),
+            utc(head.created_ns),
+            utc(head.committed_ns),
         );
         Ok((key, report))
     }
+}
+
+/// A moment as people write it.
+fn utc(since_1970_ns: u64) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    OffsetDateTime::from_unix_timestamp_nanos(since_1970_ns.into())
+        .ok()
+        .and_then(|moment| moment.format(format).ok())
+        .unwrap_or_else(|| "at an unknown time".into())
 }
 
 /// A word for the shell.
@@ -192,6 +203,12 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_told_in_utc() {
+        assert_eq!(utc(1_709_208_000_999_999_999), "2024-02-29 12:00:00 UTC");
+        assert_eq!(utc(u64::MAX), "2554-07-21 23:34:33 UTC");
+    }
 
     #[test]
     fn names_are_quoted_for_the_shell() {

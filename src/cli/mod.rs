@@ -15,7 +15,6 @@ mod questions;
 mod status;
 mod store;
 mod unmount;
-mod utc;
 
 use crate::session::registry::{self, Live};
 use crate::session::sys;

@@ -75,8 +75,6 @@ pub enum SessionError {
 pub struct Ended {
     /// Files whose unsaved content is lost although nobody asked for that.
     pub lost: usize,
-    /// Closed with the process: whoever waits for its end holds the other side.
-    _asked: Option<LockRequest>,
 }
 
 /// What ends a session.
@@ -115,7 +113,7 @@ pub async fn run(
         Ok(()) => held.wait(&mut signals, locks).await?,
         Err(_) => End::Unwanted,
     };
-    let (why, mut asked) = match end {
+    let (why, asked) = match end {
         End::Idle => ("idle for too long", None),
         End::Lifetime => ("the session has reached its lifetime", None),
         End::Signal => ("told by a signal", None),
@@ -127,19 +125,21 @@ pub async fn run(
     let lacking = held.give_up(signals.next()).await;
     control.abort();
     drop(published);
-    match &lacking {
+    match lacking {
         0 => tracing::info!("locked"),
         files => tracing::error!("locked; unsaved content of {files} files is lost"),
     }
-    let discard = asked.as_ref().is_some_and(|request| request.discard);
-    if let Some(request) = &mut asked {
+    let mut lost = lacking;
+    if let Some(mut request) = asked {
+        if request.discard {
+            lost = 0;
+        }
         let discarded = lacking;
         request.answer(&Reply::Locked { discarded }).await;
+        // Closed by the end of the process, and by nothing before: whoever asked waits for that.
+        std::mem::forget(request);
     }
-    Ok(Ended {
-        lost: if discard { 0 } else { lacking },
-        _asked: asked,
-    })
+    Ok(Ended { lost })
 }
 
 type StatusText = Arc<dyn Fn() -> String + Send + Sync>;

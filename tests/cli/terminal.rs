@@ -1,12 +1,11 @@
 //! The program on a terminal: `script` (util-linux) gives it one, and the test reads and types.
 
-use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-pub struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     keyboard: ChildStdin,
     screen: Receiver<Vec<u8>>,
@@ -17,20 +16,34 @@ pub struct Terminal {
 
 impl Terminal {
     /// Runs `walletfs` with these arguments and the environment of `like`.
-    pub fn run(like: &assert_cmd::Command, args: &[&str]) -> Terminal {
-        let quote = |word: &OsStr| format!("'{}'", word.to_str().unwrap());
-        let mut line = quote(like.get_program());
+    pub(crate) fn run(like: &assert_cmd::Command, args: &[&str]) -> Terminal {
+        let mut line = like.get_program().to_str().unwrap().to_owned();
         for arg in args {
-            line += &format!(" {}", quote(OsStr::new(arg)));
+            line += &format!(" '{arg}'");
         }
+        Terminal::script(like, &line)
+    }
+
+    /// Runs this line for the shell with the environment and the directory of `like`.
+    pub(crate) fn script(like: &assert_cmd::Command, line: &str) -> Terminal {
         let mut command = Command::new("script");
         command
-            .args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"])
+            .args([
+                "--quiet",
+                "--return",
+                "--flush",
+                "--command",
+                line,
+                "/dev/null",
+            ])
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         for (name, value) in like.get_envs() {
             command.env(name, value.unwrap());
+        }
+        if let Some(dir) = like.get_current_dir() {
+            command.current_dir(dir);
         }
         let mut child = command.spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
@@ -54,7 +67,7 @@ impl Terminal {
 
     /// Waits until this stands on the screen, after what was waited for before.
     #[track_caller]
-    pub fn expect(&mut self, text: &str) -> &mut Terminal {
+    pub(crate) fn expect(&mut self, text: &str) -> &mut Terminal {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(at) = self.seen[self.new..].find(text) {
@@ -70,12 +83,12 @@ impl Terminal {
     }
 
     /// Types a line.
-    pub fn line(&mut self, text: &str) -> &mut Terminal {
+    pub(crate) fn line(&mut self, text: &str) -> &mut Terminal {
         self.keys(&format!("{text}\n"))
     }
 
     /// Types these keys.
-    pub fn keys(&mut self, keys: &str) -> &mut Terminal {
+    pub(crate) fn keys(&mut self, keys: &str) -> &mut Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
         self
@@ -83,7 +96,7 @@ impl Terminal {
 
     /// Waits for the end: exit code (128 and the signal for a death by one) and all that was on the
     /// screen.
-    pub fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         let status = self.child.wait().unwrap();
         while let Ok(more) = self.screen.recv_timeout(Duration::from_secs(5)) {
             self.seen += &String::from_utf8_lossy(&more);

@@ -1,48 +1,46 @@
 //! The real program, as a person with a device of their own runs it.
-#![allow(dead_code, reason = "each test file uses its part")]
-
-pub mod terminal;
-
 use assert_cmd::Command;
 use std::ffi::OsStr;
 use std::fs;
-use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub const MEMORABLE: &str = "Memorable 1!";
-pub const DEVICE: &str = "Device 22!";
-pub const WRONG_PASSWORD: &str =
+pub(crate) const MEMORABLE: &str = "Memorable 1!";
+pub(crate) const DEVICE: &str = "Device 22!";
+pub(crate) const WRONG_PASSWORD: &str =
     "walletfs: wrong memorable password, or this device's key is not this wallet's\n";
 
 /// A machine's part of walletfs: a directory with the configuration in `c`. It stays on the disk
 /// when the test fails, since something may still be mounted below it.
-pub struct Machine {
-    dir: ManuallyDrop<tempfile::TempDir>,
+pub(crate) struct Machine {
+    dir: PathBuf,
 }
 
 impl Machine {
-    pub fn new() -> Machine {
-        let dir = tempfile::Builder::new().prefix("walletfs-").tempdir().unwrap();
+    pub(crate) fn new() -> Machine {
+        let dir = tempfile::Builder::new()
+            .prefix("walletfs-")
+            .tempdir()
+            .unwrap();
         Machine {
-            dir: ManuallyDrop::new(dir),
+            dir: fs::canonicalize(dir.keep()).unwrap(),
         }
     }
 
     /// One on which the wallet `default` is made already, in a SQLite file.
-    pub fn with_wallet() -> Machine {
+    pub(crate) fn with_wallet() -> Machine {
         let machine = Machine::new();
         machine.init().assert().success();
         machine
     }
 
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        fs::canonicalize(self.dir.path()).unwrap().join(name)
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(name)
     }
 
     /// The program with no environment but what it needs, so that the tester's own wallets stay
     /// out of it.
-    pub fn walletfs<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn walletfs<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::cargo_bin("walletfs").unwrap();
         command
             .env_clear()
@@ -55,7 +53,10 @@ impl Machine {
     }
 
     /// As [`Machine::walletfs`], with both right passwords at hand.
-    pub fn with_passwords<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn with_passwords<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
         let mut command = self.walletfs(args);
         command
             .env("WALLETFS_MEMORABLE_PASSWORD_COMMAND", say(MEMORABLE))
@@ -63,84 +64,95 @@ impl Machine {
         command
     }
 
-    pub fn init(&self) -> Command {
+    pub(crate) fn init(&self) -> Command {
         self.with_passwords(["init", "--store", "local"])
     }
 
     /// Mounts on `w` and gives its path.
-    pub fn mount(&self, more: &[&str]) -> PathBuf {
+    pub(crate) fn mount(&self, more: &[&str]) -> PathBuf {
         let dir = self.path("w");
         let mut command = self.with_passwords(["mount", "--timeout", "0", "--lifetime", "0"]);
-        command.args(more).arg(&dir).assert().success().stdout("").stderr("");
+        command
+            .args(more)
+            .arg(&dir)
+            .assert()
+            .success()
+            .stdout("")
+            .stderr("");
         dir
     }
 
     /// What the background process wrote to its log.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("c/state/default.log")).unwrap_or_default()
     }
 
     /// The status of the mount on `dir`, as JSON.
-    pub fn status(&self, dir: &Path) -> serde_json::Value {
+    pub(crate) fn status(&self, dir: &Path) -> serde_json::Value {
         let mut command = self.walletfs(["status", "--json"]);
         let output = command.arg(dir).assert().success().get_output().clone();
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// The process behind the mount on `dir`.
-    pub fn pid(&self, dir: &Path) -> u32 {
-        self.status(dir)["pid"].as_u64().unwrap().try_into().unwrap()
+    pub(crate) fn pid(&self, dir: &Path) -> u32 {
+        self.status(dir)["pid"]
+            .as_u64()
+            .unwrap()
+            .try_into()
+            .unwrap()
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let path = self.dir.path();
-            eprintln!("left behind: {}; the log says: {}", path.display(), self.log());
+            let path = &self.dir;
+            eprintln!(
+                "left behind: {}; the log says: {}",
+                path.display(),
+                self.log()
+            );
             // Nothing may stay mounted, but nothing is deleted through a mount.
             for mount in mounted_below(path) {
                 let _ = Command::new("umount").arg("-l").arg(mount).ok();
             }
         } else {
-            assert_eq!(mounted_below(self.dir.path()), [""; 0], "left mounted");
+            assert_eq!(mounted_below(&self.dir), [""; 0], "left mounted");
             // Directories of mode 0500 are no obstacle to root; make them none to others.
-            let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.dir.path()).ok();
-            // SAFETY of the drop: `dir` is not used again.
-            let dir = std::mem::replace(
-                &mut self.dir,
-                ManuallyDrop::new(tempfile::tempdir().unwrap()),
-            );
-            drop(ManuallyDrop::into_inner(dir));
+            let _ = Command::new("chmod")
+                .args(["-R", "u+w"])
+                .arg(&self.dir)
+                .ok();
+            fs::remove_dir_all(&self.dir).unwrap();
         }
     }
 }
 
 /// A command for the shell that says this.
-pub fn say(password: &str) -> String {
+pub(crate) fn say(password: &str) -> String {
     format!("printf '%s\\n' '{password}'")
 }
 
 /// Paths mounted below `dir`, from the kernel's table (none of ours has a character that is
 /// escaped there).
-pub fn mounted_below(dir: &Path) -> Vec<String> {
-    let dir = fs::canonicalize(dir).unwrap();
+pub(crate) fn mounted_below(dir: &Path) -> Vec<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let paths = table.lines().filter_map(|line| line.split(' ').nth(4));
     paths
-        .filter(|path| Path::new(path).starts_with(&dir))
+        .filter(|path| Path::new(path).starts_with(dir))
         .map(str::to_owned)
         .collect()
 }
 
-pub fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
 /// Waits until something holds, at most 15 s.
 #[track_caller]
-pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(15);
     while !holds() {
         assert!(Instant::now() < end, "waited in vain until {what}");
@@ -149,7 +161,7 @@ pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Whether the process runs; a zombie does not.
-pub fn runs(pid: u32) -> bool {
+pub(crate) fn runs(pid: u32) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => !stat.rsplit_once(')').unwrap().1.starts_with(" Z"),
         Err(_) => false,
@@ -157,7 +169,10 @@ pub fn runs(pid: u32) -> bool {
 }
 
 /// Sends a signal, as kill(1) names it.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let signal = format!("-{name}");
-    Command::new("kill").args([&signal, &pid.to_string()]).assert().success();
+    Command::new("kill")
+        .args([&signal, &pid.to_string()])
+        .assert()
+        .success();
 }
