@@ -50,7 +50,15 @@ impl Fs {
             self.note_unsaved(&handle.file);
             return self.getattr(ino).await;
         }
-        match self.node(ino)? {
+        let Ok(node) = self.node(ino) else {
+            // Through a handle (fchmod, futimens) or /proc/PID/fd, or by a name that the kernel is
+            // to look up again.
+            let file = self.removed(ino)?;
+            self.refuse_read_only()?;
+            self.change(&file, &set, None)?;
+            return self.getattr(ino).await;
+        };
+        match node {
             Node::File(place) => {
                 self.refuse_read_only()?;
                 self.set_file(ino, &place, &set).await?;
@@ -80,11 +88,12 @@ impl Fs {
         } else {
             self.freshen().await?;
         }
-        let file = self.content(ino, place, false).await?;
-        let turn = file.turn.lock().await;
+        let pinned = self.content(ino, place, false).await?;
+        let file = &pinned.file;
+        let _turn = file.turn.lock().await;
         if file.state().in_memory() {
-            self.change(&file, set, None)?;
-            self.note_unsaved(&file);
+            self.change(file, set, None)?;
+            self.note_unsaved(file);
             return Ok(());
         }
         // A copy of its own: if it cannot be stored, nobody has seen it.
@@ -94,8 +103,6 @@ impl Fs {
         if result.is_ok() {
             file.adopt(&copy);
         }
-        drop(turn);
-        self.drop_if_idle(&file);
         result
     }
 
@@ -108,11 +115,16 @@ impl Fs {
             && (size != state.size() || set.mtime.is_none())
         {
             if size > state.size() {
-                self.refuse_too_large(&state.name, size)?;
+                let fits = self.refuse_too_large(&state.name, size);
+                fits.map_err(|e| state.refused(e))?;
             }
             let buffer = state.plain(|body, field| self.open_value(body, field))?;
             buffer.resize(usize::try_from(size).map_err(|_| super::io::TOO_LARGE)?);
-            state.changed(now);
+            if size == 0 {
+                state.begin(now);
+            } else {
+                state.changed(now);
+            }
         }
         let mode = set.mode.map_or(state.mode, |mode| mode & OWNER);
         let mtime_ns = match set.mtime {
