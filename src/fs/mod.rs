@@ -20,7 +20,7 @@
 //! | `commit.rs`    | flush, fsync: when content is stored, and what if it cannot be  |
 //! | `namespace.rs` | mkdir, rmdir, unlink, mknod                                     |
 //! | `rename.rs`    | rename                                                          |
-//! | `replaced.rs`  | files that live on in their handles only                        |
+//! | `replaced.rs`  | what has lost its name and is still in use                      |
 //! | `process.rs`   | which process a call came from                                  |
 //!
 //! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then

@@ -1,5 +1,6 @@
-//! Files that live on in their handles only: removed or replaced here, or changed by another device
-//! while they were open.
+//! What has lost its name and is still in use: files that live on in their handles only, since they
+//! were removed or replaced here, or changed by another device while they were open; directories
+//! that somebody is in.
 //!
 //! The kernel keeps the size and the cached pages of a file by its inode number. So a number means
 //! one content for as long as it is open: where another device's content takes the name, the name
@@ -8,7 +9,7 @@
 //! other content is shorter. Whoever comes by a number that has lost its name is told ESTALE, upon
 //! which the kernel looks the name up again (path_lookup(7), "revalidation").
 
-use super::attr::Entry;
+use super::attr::{self, Entry};
 use super::error::{Errno, FsError, FsResult};
 use super::file::{File, Name};
 use super::inode::{Ino, Node, Place};
@@ -78,9 +79,14 @@ impl Fs {
             .ok_or(STALE)
     }
 
-    /// `fstat` of a file that lives in its handles only.
+    /// `fstat` of a file that lives in its handles only, or of a directory that somebody is still in
+    /// and leaves by `..`.
     pub(super) fn getattr_of_nameless(&self, ino: Ino) -> FsResult<Entry> {
-        let mut attr = self.nameless(ino).ok_or(STALE)?.state().attr(ino);
+        let mut attr = if self.inodes.read().expect(LOCK).is_directory(ino) {
+            attr::directory(ino, 0, self.made_ns)
+        } else {
+            self.nameless(ino).ok_or(STALE)?.state().attr(ino)
+        };
         attr.links = 0;
         Ok(Entry {
             attr,

@@ -37,6 +37,14 @@ pub struct SetAttr {
     pub mtime: Option<SetTime>,
 }
 
+/// Who stores a change that has joined unsaved content.
+enum Joined {
+    /// A writer, at its close.
+    Writer,
+    /// Nobody has it open for writing: its commit is under way, without the change, or has failed.
+    Nobody,
+}
+
 impl Fs {
     /// Changes attributes of `ino`; `fh` is the handle of an ftruncate.
     pub async fn setattr(&self, ino: Ino, set: SetAttr, fh: Option<Fh>) -> FsResult<Entry> {
@@ -79,9 +87,10 @@ impl Fs {
 
     async fn set_file(&self, ino: Ino, place: &Place, set: &SetAttr) -> FsResult<()> {
         if let Some(file) = self.in_memory(place) {
-            self.change(&file, set, None)?;
-            self.note_unsaved(&file);
-            return Ok(());
+            return match self.join(&file, set)? {
+                Joined::Writer => Ok(()),
+                Joined::Nobody => self.commit(&file).await,
+            };
         }
         if set.size.is_some() {
             self.wallet.require_current().await?;
@@ -92,9 +101,10 @@ impl Fs {
         let file = &pinned.file;
         let _turn = file.turn.lock().await;
         if file.state().in_memory() {
-            self.change(file, set, None)?;
-            self.note_unsaved(file);
-            return Ok(());
+            return match self.join(file, set)? {
+                Joined::Writer => Ok(()),
+                Joined::Nobody => self.commit_in_turn(file).await,
+            };
         }
         // A copy of its own: if it cannot be stored, nobody has seen it.
         let copy = Arc::new(file.copy());
@@ -104,6 +114,16 @@ impl Fs {
             file.adopt(&copy);
         }
         result
+    }
+
+    /// Has a change join a file's unsaved content.
+    fn join(&self, file: &Arc<File>, set: &SetAttr) -> FsResult<Joined> {
+        self.change(file, set, None)?;
+        self.note_unsaved(file);
+        Ok(match file.state().writers {
+            0 => Joined::Nobody,
+            _ => Joined::Writer,
+        })
     }
 
     /// Changes the file in memory, unless that changes nothing.

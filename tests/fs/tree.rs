@@ -256,3 +256,18 @@ async fn forget_drops_what_is_gone_only() {
     d.fs.forget(ino, 1);
     assert_eq!(errno(d.fs.getattr(ino).await), Errno::ESTALE);
 }
+
+/// Whoever is in a directory that was removed can leave it by `..`, for which the kernel asks for
+/// its attributes.
+#[tokio::test]
+async fn a_removed_directory_can_be_left() {
+    let d = device().await;
+    d.secret("/d/empty").await;
+    let ino = d.ino("/d/empty").await.unwrap();
+    d.rmdir("/d/empty").await.unwrap();
+    let attr = d.fs.getattr(ino).await.unwrap().attr;
+    assert_eq!((attr.kind, attr.links), (Kind::Directory, 0));
+    assert!(d.fs.opendir(ino).is_err());
+    d.fs.forget(ino, 2);
+    assert_eq!(errno(d.fs.getattr(ino).await), Errno::ESTALE);
+}
