@@ -10,7 +10,7 @@ use super::buffer::Buffer;
 use super::error::{Errno, FsError, FsResult};
 use super::file::{Content, File, Name};
 use super::inode::Place;
-use super::io::writable;
+use super::io::{TOO_LARGE, writable};
 use super::open::Handle;
 use super::tree::field_name;
 use super::{Fh, Fs};
@@ -108,6 +108,9 @@ impl Fs {
 
     /// As [`Fs::commit`], by a caller who has the file's turn.
     pub(super) async fn commit_in_turn(&self, file: &Arc<File>) -> FsResult<()> {
+        if file.state().is_cut_short() {
+            return Err(TOO_LARGE);
+        }
         let Some(work) = self.work(file) else {
             return Ok(());
         };
@@ -142,6 +145,21 @@ impl Fs {
                 fs.drop_if_idle(&file);
             }
         });
+    }
+
+    /// Content of which a part was refused is no content once nobody can complete it: the name shows
+    /// again what the store has.
+    pub(super) fn give_up_if_cut_short(&self, file: &Arc<File>) {
+        let (seq, place) = {
+            let state = file.state();
+            match &state.name {
+                Name::Stored(place) if state.is_cut_short() && state.writers == 0 => {
+                    (state.seq, place.clone())
+                }
+                _ => return,
+            }
+        };
+        self.supersede(file, seq, &place);
     }
 
     /// Keeps `file` among those that the store lacks, if it is one.
@@ -263,21 +281,20 @@ impl Fs {
                 return Err(self.note_failed(file, e));
             }
         }
+        self.supersede(file, work.seq, &work.place);
+        tracing::warn!("{stale}");
+        Err(stale)
+    }
+
+    /// What `file` had up to `seq` is no longer meant for its name, which shows what the store has.
+    pub(super) fn supersede(&self, file: &Arc<File>, seq: u64, place: &Place) {
         {
             let mut state = file.state();
-            state.stored(work.seq, None);
+            state.stored(seq, None);
             state.superseded = true;
         }
         self.note_clean(file);
-        let mut files = self.files();
-        if files
-            .get(&file.ino)
-            .is_some_and(|current| Arc::ptr_eq(current, file))
-        {
-            files.remove(&file.ino);
-        }
-        tracing::warn!("{stale}");
-        Err(stale)
+        self.part(file, place);
     }
 
     async fn put_beside(&self, place: &Place, put: FieldChange) -> FsResult<()> {
@@ -297,8 +314,8 @@ impl Fs {
             }
         }
         Err(FsError::new(
-            Errno::ESTALE,
-            "another device changed this file, again and again",
+            Errno::EBUSY,
+            "another device changed this file, and took every name for the content beside it",
         ))
     }
 }

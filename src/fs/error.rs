@@ -50,8 +50,8 @@ impl FsError {
         }
     }
 
-    /// Whether a caller meets this in ordinary life (a name that is not there, a file that is):
-    /// the log keeps silent about it.
+    /// Whether a caller meets this in ordinary life (a name that is not there, a file that is), or
+    /// the log has been told in better words (of a conflict): it keeps silent about it.
     pub fn is_ordinary(&self) -> bool {
         match self.errno {
             Errno::EEXIST
@@ -66,6 +66,7 @@ impl FsError {
             | Errno::ENOTEMPTY
             | Errno::EPERM
             | Errno::EROFS
+            | Errno::ESTALE
             | Errno::EXDEV
             | Errno::EBADF => true,
             Errno::EACCES
@@ -73,7 +74,6 @@ impl FsError {
             | Errno::EIO
             | Errno::ENETUNREACH
             | Errno::ENOSPC
-            | Errno::ESTALE
             | Errno::ETIMEDOUT => false,
         }
     }

@@ -52,13 +52,19 @@ pub(super) struct State {
     pub(super) seq: u64,
     /// `seq` of the last change of the value, as opposed to mode and times.
     pub(super) value_seq: u64,
+    /// The content was begun anew (created, or cut to nothing), and the store has nothing of it.
+    pub(super) begun: bool,
+    /// A part of content that was begun anew was refused, so what is here is not the whole: it must
+    /// not take the place of what the store has.
+    pub(super) cut_short: bool,
     /// `seq` of the last change that came without a handle (chmod, utimensat, truncate).
     pub(super) joined_seq: u64,
     /// The store holds everything up to this `seq`.
     pub(super) stored_seq: u64,
     /// Why the last commit failed, until one succeeds.
     pub(super) failed: Option<FsError>,
-    /// Another device's change won: this content is kept beside it, and no more is taken.
+    /// Its name shows something else for good, and no more is taken: another device's change won
+    /// and this content is kept beside it, or it was given up.
     pub(super) superseded: bool,
     pub(super) handles: usize,
     pub(super) writers: usize,
@@ -93,6 +99,7 @@ impl File {
                 mode: mode & attr::OWNER,
                 seq: 1,
                 value_seq: 1,
+                begun: true,
                 ..State::empty()
             },
         )
@@ -156,6 +163,8 @@ impl State {
             mode: 0,
             seq: 0,
             value_seq: 0,
+            begun: false,
+            cut_short: false,
             joined_seq: 0,
             stored_seq: 0,
             failed: None,
@@ -169,6 +178,11 @@ impl State {
     /// Whether the store lacks some of it (and is meant to have it).
     pub(super) fn unsaved(&self) -> bool {
         matches!(self.name, Name::Stored(_)) && self.seq > self.stored_seq
+    }
+
+    /// Whether what the store lacks of it must not be stored.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.cut_short && self.seq > self.stored_seq
     }
 
     /// Whether what is shown of it comes from here rather than from the snapshot.
@@ -194,6 +208,19 @@ impl State {
         self.value_seq = self.seq;
         self.mtime_ns = now_ns;
         self.seq
+    }
+
+    /// Begins the content anew, with nothing, and gives the change's `seq`.
+    pub(super) fn begin(&mut self, now_ns: i64) -> u64 {
+        self.content = Content::Plain(Buffer::default());
+        (self.begun, self.cut_short) = (true, false);
+        self.changed(now_ns)
+    }
+
+    /// More content was refused.
+    pub(super) fn refused(&mut self, e: FsError) -> FsError {
+        self.cut_short |= self.begun;
+        e
     }
 
     /// The content to write into.
@@ -223,6 +250,7 @@ impl State {
     /// that.
     pub(super) fn stored(&mut self, seq: u64, rev: Option<u64>) {
         self.stored_seq = self.stored_seq.max(seq);
+        self.begun &= self.value_seq > self.stored_seq;
         self.failed = None;
         if let Some(rev) = rev {
             self.base = Expected::Rev(rev);

@@ -51,6 +51,7 @@ pub(super) enum Node {
 struct Entry {
     /// `None`: removed or replaced, and still held by the kernel.
     node: Option<Node>,
+    is_file: bool,
     lookups: u64,
 }
 
@@ -89,6 +90,7 @@ impl Inodes {
             ino,
             Entry {
                 node: Some(node.clone()),
+                is_file: matches!(node, Node::File(_) | Node::Status),
                 lookups: 0,
             },
         );
@@ -104,6 +106,11 @@ impl Inodes {
     /// What `ino` stands for; `None` when that was removed or the number was never given.
     pub(super) fn node(&self, ino: Ino) -> Option<&Node> {
         self.entries.get(&ino)?.node.as_ref()
+    }
+
+    /// Whether `ino` stands for a directory, or did until that was removed.
+    pub(super) fn is_directory(&self, ino: Ino) -> bool {
+        self.entries.get(&ino).is_some_and(|entry| !entry.is_file)
     }
 
     /// The kernel was given `ino` once more (a lookup, a create, a readdirplus entry).

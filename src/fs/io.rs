@@ -64,14 +64,27 @@ impl Fs {
     pub fn write(&self, fh: Fh, offset: u64, data: &[u8]) -> FsResult<usize> {
         let handle = self.handle(fh)?;
         let handle = writable(&handle)?;
+        self.write_at(handle, (!handle.append).then_some(offset), data)
+    }
+
+    /// Writes back what was written through a shared mapping: at `offset`, also by a handle that
+    /// appends.
+    pub fn write_mapped(&self, fh: Fh, offset: u64, data: &[u8]) -> FsResult<usize> {
+        let handle = self.handle(fh)?;
+        self.write_at(writable(&handle)?, Some(offset), data)
+    }
+
+    fn write_at(&self, handle: &FileHandle, at: Option<u64>, data: &[u8]) -> FsResult<usize> {
         let file = &handle.file;
         {
             let mut state = file.state();
-            let offset = if handle.append { state.size() } else { offset };
-            let end = offset.checked_add(data.len() as u64).ok_or(TOO_LARGE)?;
-            if end > state.size() {
-                self.refuse_too_large(&state.name, end)?;
-            }
+            let offset = at.unwrap_or(state.size());
+            let fits = match offset.checked_add(data.len() as u64) {
+                Some(end) if end > state.size() => self.refuse_too_large(&state.name, end),
+                Some(_) => Ok(()),
+                None => Err(TOO_LARGE),
+            };
+            fits.map_err(|e| state.refused(e))?;
             let buffer = state.plain(|body, field| self.open_value(body, field))?;
             buffer.write(usize::try_from(offset).map_err(|_| TOO_LARGE)?, data);
             let seq = state.changed(self.options.clock.wall_ns());

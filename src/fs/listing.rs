@@ -83,6 +83,9 @@ impl Fs {
                 if node != Node::Control {
                     self.freshen().await?;
                 }
+                if let Node::Secret(secret) = node {
+                    self.part_from_replaced_in(secret).await;
+                }
                 let names: Arc<[Listed]> = self.names_in(dir, &node).into();
                 listing.lock().expect(LOCK).names = Some(names.clone());
                 names
@@ -92,19 +95,24 @@ impl Fs {
             .unwrap_or(usize::MAX)
             .min(names.len());
         for (listed, next) in names[start..].iter().zip(offset + 1..) {
+            let mut ino = listed.ino;
             let entry = match &listed.node {
-                Some(node) if plus => match self.attr_of(node, listed.ino) {
-                    Ok(attr) => Some(Entry {
-                        attr,
-                        ttl: self.ttl(node),
-                    }),
-                    // Removed since the listing was taken.
-                    Err(_) => continue,
-                },
+                Some(node) if plus => {
+                    // Another one, if another device's content has come since.
+                    ino = self.number(node);
+                    match self.attr_of(node, ino) {
+                        Ok(attr) => Some(Entry {
+                            attr,
+                            ttl: self.ttl(node),
+                        }),
+                        // Removed since the listing was taken.
+                        Err(_) => continue,
+                    }
+                }
                 _ => None,
             };
             let looked_up = entry.is_some();
-            let (ino, kind, name) = (listed.ino, listed.kind, listed.name.as_str());
+            let (kind, name) = (listed.kind, listed.name.as_str());
             if !add(&DirEntry {
                 ino,
                 next,

@@ -21,6 +21,7 @@
 //! | `commit.rs`    | flush, fsync: when content is stored, and what if it cannot be  |
 //! | `namespace.rs` | mkdir, rmdir, unlink, mknod                                     |
 //! | `rename.rs`    | rename                                                          |
+//! | `replaced.rs`  | what has lost its name and is still in use                      |
 //! | `process.rs`   | which process a call came from                                  |
 //!
 //! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then
@@ -41,6 +42,7 @@ mod namespace;
 mod open;
 mod process;
 mod rename;
+mod replaced;
 pub mod scratch;
 mod setattr;
 mod times;
@@ -176,10 +178,15 @@ impl Fs {
     }
 
     fn number(&self, node: &Node) -> Ino {
-        if let Some(ino) = self.inodes.read().expect(LOCK).find(node) {
+        if let Some(ino) = self.number_of(node) {
             return ino;
         }
         self.inodes.write().expect(LOCK).number(node)
+    }
+
+    /// The number of `node`, if it has one.
+    fn number_of(&self, node: &Node) -> Option<Ino> {
+        self.inodes.read().expect(LOCK).find(node)
     }
 
     fn fh(&self) -> Fh {
@@ -223,11 +230,7 @@ impl Fs {
 
     /// The file at `place`, if it is open or unsaved.
     fn file_at(&self, place: &Place) -> Option<Arc<File>> {
-        let ino = self
-            .inodes
-            .read()
-            .expect(LOCK)
-            .find(&Node::File(place.clone()))?;
+        let ino = self.number_of(&Node::File(place.clone()))?;
         self.files().get(&ino).cloned()
     }
 

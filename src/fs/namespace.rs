@@ -5,7 +5,7 @@ use super::error::{Errno, FsError, FsResult};
 use super::file::{File, Name};
 use super::inode::{Ino, Node, Place};
 use super::names::{self, Level};
-use super::open::{EXISTS, OWN_FILE, OpenHow};
+use super::open::{EXISTS, OWN_FILE, OpenHow, take};
 use super::tree::{NOT_THERE, field, has_domain};
 use super::{Fs, LOCK};
 use crate::wallet::{Edit, Expected, FieldChange, FieldEdit};
@@ -50,10 +50,7 @@ impl Fs {
             return Err(EXISTS);
         }
         let domain: Arc<str> = names::decode(Level::Domain, name)?.into();
-        if domain.starts_with(".Trash") {
-            // So that a desktop asks to delete instead of moving secrets into a bin.
-            return Err(FsError::new(Errno::EPERM, "no bin is kept here"));
-        }
+        refuse_bin(&domain)?;
         self.refuse_read_only()?;
         self.freshen().await?;
         if self.exists(&Node::Domain(domain.clone())) {
@@ -157,13 +154,7 @@ impl Fs {
     pub(super) fn cut_off(&self, file: &Arc<File>) {
         file.state().name = Name::Gone;
         self.note_clean(file);
-        let mut files = self.files();
-        if files
-            .get(&file.ino)
-            .is_some_and(|current| Arc::ptr_eq(current, file))
-        {
-            files.remove(&file.ino);
-        }
+        take(&mut self.files(), file);
     }
 
     /// The domain of a secret that leaves it stays a directory of this mount.
@@ -177,6 +168,14 @@ impl Fs {
             self.domains().insert(domain);
         }
     }
+}
+
+/// Refuses the name of a desktop's bin, so that it asks to delete instead of moving secrets there.
+pub(super) fn refuse_bin(domain: &str) -> FsResult<()> {
+    if domain.starts_with(".Trash") {
+        return Err(FsError::new(Errno::EPERM, "no bin is kept here"));
+    }
+    Ok(())
 }
 
 pub(super) const NOT_EMPTY: FsError = FsError::new(Errno::ENOTEMPTY, "the directory is not empty");

@@ -6,10 +6,12 @@ use super::file::{Content, File, Name};
 use super::inode::{Ino, Node, Place};
 use super::names::NAME_MAX;
 use super::process::Process;
+use super::replaced::STALE;
 use super::scratch::is_scratch;
 use super::tree::{NOT_THERE, field, field_name};
 use super::{Fh, Fs, LOCK};
 use crate::wallet::Expected;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -82,7 +84,12 @@ impl Fs {
     /// Opens a file. Opening for writing reads the head first, so that it fails at once when the
     /// store is away, and so that a change of another device is not overwritten unseen.
     pub async fn open(&self, ino: Ino, how: OpenHow, tid: u32) -> FsResult<Opened> {
-        let place = match self.node(ino)? {
+        let Ok(node) = self.node(ino) else {
+            // Through /proc/PID/fd, or by a name that the kernel is to look up again.
+            let file = self.removed(ino)?;
+            return Ok(self.opened(file, how, tid, 0));
+        };
+        let place = match node {
             Node::File(place) => place,
             Node::Status if how.write => return Err(OWN_FILE),
             Node::Status => {
@@ -104,7 +111,7 @@ impl Fs {
             self.freshen_to_open(tid, write).await?;
         }
         let file = self.content(ino, &place, how.truncate).await?;
-        Ok(self.opened(file, how, tid, 0))
+        Ok(self.opened(file.file.clone(), how, tid, 0))
     }
 
     /// Creates a file and opens it; opens it if it is there and O_EXCL does not forbid that.
@@ -188,6 +195,7 @@ impl Fs {
         if commit && let Err(e) = self.commit(file).await {
             // Nobody hears of it but the log: the content is kept and shown, and tried again.
             tracing::warn!("a file could not be stored when it was closed: {e}");
+            self.give_up_if_cut_short(file);
         }
         let (last, mapped) = {
             let mut state = file.state();
@@ -226,17 +234,21 @@ impl Fs {
         }
     }
 
-    /// The content of the file at `place`: what this mount has of it, else as the snapshot and the
-    /// store have it. `discard` says that the content itself is not wanted.
+    /// The content of the file at `place`, by its number: what this mount has of it, else as the
+    /// snapshot and the store have it. `discard` says that the content itself is not wanted.
+    ///
+    /// # Errors
+    /// ESTALE if another device's content is at `place`, under another number.
     pub(super) async fn content(
         &self,
         ino: Ino,
         place: &Place,
         discard: bool,
-    ) -> FsResult<Arc<File>> {
+    ) -> FsResult<Pinned<'_>> {
         let mut body = self.wallet.cached_body(place.secret);
         loop {
-            if let Some(file) = self.current(ino, place) {
+            self.part_from_replaced(place).await;
+            if let Some(file) = self.pin(ino, place, None)? {
                 return Ok(file);
             }
             let (meta, data_hash) = {
@@ -257,24 +269,33 @@ impl Fs {
                 }
             };
             let file = Arc::new(File::stored(ino, place.clone(), &meta, content));
-            let mut files = self.files();
-            if let Some(other) = files.get(&ino)
-                && self.is_current(other, place)
-            {
-                return Ok(other.clone());
+            // Somebody else may have been faster: then it is theirs.
+            if let Some(file) = self.pin(ino, place, Some(file))? {
+                return Ok(file);
             }
-            files.insert(ino, file.clone());
-            return Ok(file);
         }
     }
 
-    /// The file of `ino`, if it is in memory and another device has not replaced its content.
-    fn current(&self, ino: Ino, place: &Place) -> Option<Arc<File>> {
-        let file = self.files().get(&ino).cloned()?;
-        self.is_current(&file, place).then_some(file)
+    /// The file of `ino`, if it is in memory, else `new`, which is then.
+    fn pin(&self, ino: Ino, place: &Place, new: Option<Arc<File>>) -> FsResult<Option<Pinned<'_>>> {
+        let mut files = self.files();
+        if self.number_of(&Node::File(place.clone())) != Some(ino) {
+            return Err(STALE);
+        }
+        let file = match (files.get(&ino), new) {
+            (Some(file), _) => file.clone(),
+            (None, Some(new)) => {
+                files.insert(ino, new.clone());
+                new
+            }
+            (None, None) => return Ok(None),
+        };
+        file.state().handles += 1;
+        Ok(Some(Pinned { fs: self, file }))
     }
 
-    fn is_current(&self, file: &File, place: &Place) -> bool {
+    /// Whether `file` shows what is at `place`, as opposed to what another device has replaced.
+    pub(super) fn is_current(&self, file: &File, place: &Place) -> bool {
         let state = file.state();
         if state.in_memory() {
             return true;
@@ -296,8 +317,7 @@ impl Fs {
         let opened_seq = {
             let mut state = file.state();
             if how.truncate {
-                state.content = Content::Plain(super::buffer::Buffer::default());
-                made_seq = state.changed(self.options.clock.wall_ns());
+                made_seq = state.begin(self.options.clock.wall_ns());
             }
             state.handles += 1;
             state.writers += usize::from(how.write);
@@ -327,15 +347,34 @@ impl Fs {
     pub(super) fn drop_if_idle(&self, file: &Arc<File>) {
         let mut files = self.files();
         let state = file.state();
-        let idle = state.handles == 0 && !state.in_memory();
-        if idle
-            && files
-                .get(&file.ino)
-                .is_some_and(|current| Arc::ptr_eq(current, file))
-        {
-            files.remove(&file.ino);
+        if state.handles == 0 && !state.in_memory() {
+            take(&mut files, file);
         }
     }
+}
+
+/// A file that stays in memory, and the one file of its number, for as long as this lives.
+pub(super) struct Pinned<'a> {
+    fs: &'a Fs,
+    pub(super) file: Arc<File>,
+}
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.file.state().handles -= 1;
+        self.fs.drop_if_idle(&self.file);
+    }
+}
+
+/// Takes `file` from the current ones, and says whether it was one.
+pub(super) fn take(files: &mut HashMap<Ino, Arc<File>>, file: &Arc<File>) -> bool {
+    let current = files
+        .get(&file.ino)
+        .is_some_and(|current| Arc::ptr_eq(current, file));
+    if current {
+        files.remove(&file.ino);
+    }
+    current
 }
 
 impl FileHandle {

@@ -4,8 +4,9 @@
 use super::error::{Errno, FsError, FsResult};
 use super::file::{Content, File, Name};
 use super::inode::{Ino, Node, Place};
+use super::io::TOO_LARGE;
 use super::names::{self, Level};
-use super::namespace::NOT_EMPTY;
+use super::namespace::{NOT_EMPTY, refuse_bin};
 use super::open::{EXISTS, OWN_FILE};
 use super::scratch::is_scratch;
 use super::tree::{NOT_THERE, field_name, has_domain};
@@ -48,6 +49,7 @@ impl Fs {
             }
             (Node::Domain(from), Node::Root) if new_name != names::CONTROL.as_bytes() => {
                 let to: Arc<str> = names::decode(Level::Domain, new_name)?.into();
+                refuse_bin(&to)?;
                 self.refuse_read_only()?;
                 self.rename_domain(from, to, no_replace).await
             }
@@ -81,10 +83,8 @@ impl Fs {
             to,
             file: file.as_ref(),
         };
-        if !self.rename_in_memory(&moving)
-            && let Err(e) = self.rename_stored(&moving).await
-        {
-            return Err(e);
+        if !self.rename_in_memory(&moving) {
+            self.rename_stored(&moving).await?;
         }
         if let Some(replaced) = &replaced {
             self.cut_off(replaced);
@@ -116,24 +116,37 @@ impl Fs {
     /// have (or has not yet) is stored under the new name, and the old one removed.
     async fn rename_stored(&self, moving: &Moving<'_>) -> FsResult<()> {
         let Moving { from, to, file } = *moving;
-        let edit = |place: &Place, change| FieldEdit {
+        let edit = |place: &Place, expect, change| FieldEdit {
             secret: place.secret,
             field: place.field.clone(),
-            expect: Expected::Any,
+            expect,
             change,
         };
+        // What is open here under the old name is not what moves, if another device changed it.
+        let base = file.map_or(Expected::Any, |file| file.state().base);
+        if file.is_some_and(|file| file.state().is_cut_short()) {
+            return Err(TOO_LARGE);
+        }
         let unsaved = file.and_then(|file| self.unsaved_value(file));
         let Some((seq, put)) = unsaved else {
-            let (secret, field) = (to.secret, to.field.clone());
-            let change = FieldChange::MoveTo {
-                secret,
-                field,
-                expect: Expected::Any,
+            let move_it = |expect| {
+                let (secret, field) = (to.secret, to.field.clone());
+                let change = FieldChange::MoveTo {
+                    secret,
+                    field,
+                    expect: Expected::Any,
+                };
+                let edit = edit(from, expect, change);
+                self.wallet.apply(Edit::Fields(vec![edit]))
             };
-            let applied = self
-                .wallet
-                .apply(Edit::Fields(vec![edit(from, change)]))
-                .await?;
+            let applied = match (file, move_it(base).await) {
+                (Some(file), Err(WalletError::FieldMoved { .. })) => {
+                    self.part(file, from);
+                    move_it(Expected::Any).await?;
+                    return Ok(());
+                }
+                (_, applied) => applied?,
+            };
             if let Some(file) = file {
                 let mut state = file.state();
                 state.name = Name::Stored(to.clone());
@@ -141,9 +154,9 @@ impl Fs {
             }
             return Ok(());
         };
-        let mut edits = vec![edit(to, put)];
+        let mut edits = vec![edit(to, Expected::Any, put)];
         if self.is_stored(from) {
-            edits.push(edit(from, FieldChange::Remove));
+            edits.push(edit(from, base, FieldChange::Remove));
         }
         let applied = self.wallet.apply(Edit::Fields(edits)).await?;
         if let Some(file) = file {

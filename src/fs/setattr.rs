@@ -37,6 +37,14 @@ pub struct SetAttr {
     pub mtime: Option<SetTime>,
 }
 
+/// Who stores a change that has joined unsaved content.
+enum Joined {
+    /// A writer, at its close.
+    Writer,
+    /// Nobody has it open for writing: its commit is under way, without the change, or has failed.
+    Nobody,
+}
+
 impl Fs {
     /// Changes attributes of `ino`; `fh` is the handle of an ftruncate.
     pub async fn setattr(
@@ -56,7 +64,15 @@ impl Fs {
             self.note_unsaved(&handle.file);
             return self.getattr(ino, tid).await;
         }
-        match self.node(ino)? {
+        let Ok(node) = self.node(ino) else {
+            // Through a handle (fchmod, futimens) or /proc/PID/fd, or by a name that the kernel is
+            // to look up again.
+            let file = self.removed(ino)?;
+            self.refuse_read_only()?;
+            self.change(&file, &set, None)?;
+            return self.getattr(ino, tid).await;
+        };
+        match node {
             Node::File(place) => {
                 self.refuse_read_only()?;
                 self.set_file(ino, &place, &set).await?;
@@ -77,21 +93,24 @@ impl Fs {
 
     async fn set_file(&self, ino: Ino, place: &Place, set: &SetAttr) -> FsResult<()> {
         if let Some(file) = self.in_memory(place) {
-            self.change(&file, set, None)?;
-            self.note_unsaved(&file);
-            return Ok(());
+            return match self.join(&file, set)? {
+                Joined::Writer => Ok(()),
+                Joined::Nobody => self.commit(&file).await,
+            };
         }
         if set.size.is_some() {
             self.wallet.require_current().await?;
         } else {
             self.freshen().await?;
         }
-        let file = self.content(ino, place, false).await?;
-        let turn = file.turn.lock().await;
+        let pinned = self.content(ino, place, false).await?;
+        let file = &pinned.file;
+        let _turn = file.turn.lock().await;
         if file.state().in_memory() {
-            self.change(&file, set, None)?;
-            self.note_unsaved(&file);
-            return Ok(());
+            return match self.join(file, set)? {
+                Joined::Writer => Ok(()),
+                Joined::Nobody => self.commit_in_turn(file).await,
+            };
         }
         // A copy of its own: if it cannot be stored, nobody has seen it.
         let copy = Arc::new(file.copy());
@@ -100,9 +119,17 @@ impl Fs {
         if result.is_ok() {
             file.adopt(&copy);
         }
-        drop(turn);
-        self.drop_if_idle(&file);
         result
+    }
+
+    /// Has a change join a file's unsaved content.
+    fn join(&self, file: &Arc<File>, set: &SetAttr) -> FsResult<Joined> {
+        self.change(file, set, None)?;
+        self.note_unsaved(file);
+        Ok(match file.state().writers {
+            0 => Joined::Nobody,
+            _ => Joined::Writer,
+        })
     }
 
     /// Changes the file in memory, unless that changes nothing.
@@ -114,11 +141,16 @@ impl Fs {
             && (size != state.size() || set.mtime.is_none())
         {
             if size > state.size() {
-                self.refuse_too_large(&state.name, size)?;
+                let fits = self.refuse_too_large(&state.name, size);
+                fits.map_err(|e| state.refused(e))?;
             }
             let buffer = state.plain(|body, field| self.open_value(body, field))?;
             buffer.resize(usize::try_from(size).map_err(|_| super::io::TOO_LARGE)?);
-            state.changed(now);
+            if size == 0 {
+                state.begin(now);
+            } else {
+                state.changed(now);
+            }
         }
         let mode = set.mode.map_or(state.mode, |mode| mode & OWNER);
         let mtime_ns = match set.mtime {

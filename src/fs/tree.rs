@@ -31,6 +31,9 @@ impl Fs {
             self.freshen_for(tid).await?;
         }
         let node = self.child(&dir, name)?;
+        if let Node::File(place) = &node {
+            self.part_from_replaced(place).await;
+        }
         let ino = self.number(&node);
         let attr = self.attr_of(&node, ino)?;
         self.inodes.write().expect(LOCK).look_up(ino);
@@ -43,17 +46,20 @@ impl Fs {
     /// What `stat` shows of `ino`.
     pub async fn getattr(&self, ino: Ino, tid: u32) -> FsResult<Entry> {
         let Ok(node) = self.node(ino) else {
-            return self.getattr_of_removed(ino);
+            return self.getattr_of_nameless(ino);
         };
         if !matches!(node, Node::Control | Node::Status) {
             self.freshen_for(tid).await?;
         }
+        if let Node::File(place) = &node {
+            self.part_from_replaced(place).await;
+        }
         match self.attr_of(&node, ino) {
-            Ok(attr) => Ok(Entry {
+            Ok(attr) if self.number_of(&node) == Some(ino) => Ok(Entry {
                 attr,
                 ttl: self.ttl(&node),
             }),
-            Err(_) => self.getattr_of_removed(ino),
+            _ => self.getattr_of_nameless(ino),
         }
     }
 
@@ -170,21 +176,6 @@ impl Fs {
                 let secret = view.secret(place.secret).ok_or(NOT_THERE)?;
                 attr::field(ino, secret.meta.fields.get(&place.field).ok_or(NOT_THERE)?)
             }
-        })
-    }
-
-    /// `fstat` of a file that was removed or replaced and is still open.
-    fn getattr_of_removed(&self, ino: Ino) -> FsResult<Entry> {
-        let handles = self.handles();
-        let file = handles
-            .values()
-            .filter_map(|h| h.file())
-            .find(|file| file.ino == ino);
-        let mut attr = file.ok_or(NOT_THERE)?.state().attr(ino);
-        attr.links = 0;
-        Ok(Entry {
-            attr,
-            ttl: Duration::ZERO,
         })
     }
 }

@@ -370,7 +370,7 @@ impl Filesystem for Adapter {
         fh: FileHandle,
         offset: u64,
         data: &[u8],
-        _write_flags: WriteFlags,
+        write_flags: WriteFlags,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
@@ -378,7 +378,12 @@ impl Filesystem for Adapter {
         let Some(fs) = self.enter(ino) else {
             return reply.error(Errno::ENODEV);
         };
-        match fs.write(Fh(fh.0), offset, data) {
+        let written = if write_flags.contains(WriteFlags::FUSE_WRITE_CACHE) {
+            fs.write_mapped(Fh(fh.0), offset, data)
+        } else {
+            fs.write(Fh(fh.0), offset, data)
+        };
+        match written {
             // No more than MAX_WRITE bytes come at once.
             Ok(written) => reply.written(written as u32),
             Err(e) => reply.error(errno("write", &e)),

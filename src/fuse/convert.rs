@@ -65,8 +65,8 @@ pub(super) fn kind(kind: Kind) -> FileType {
     }
 }
 
-/// How a file is opened (open(2)). In a
-/// FUSE open the kernel has dealt with O_CREAT and O_EXCL already.
+/// How a file is opened (open(2)). In a FUSE open the kernel has dealt with O_CREAT and O_EXCL
+/// already.
 pub(super) fn open_how(flags: i32) -> OpenHow {
     OpenHow {
         write: flags & libc::O_ACCMODE != libc::O_RDONLY,
@@ -82,10 +82,18 @@ pub(super) fn set_time(time: TimeOrNow) -> SetTime {
         TimeOrNow::SpecificTime(at) => {
             SetTime::At(match at.duration_since(SystemTime::UNIX_EPOCH) {
                 Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
-                Err(e) => i64::try_from(e.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+                Err(e) => before_1970(e.duration()),
             })
         }
     }
+}
+
+/// Nanoseconds since 1970 of a time that the kernel gave as whole seconds before 1970 and the
+/// nanoseconds after them, both of which fuser 0.18 counts backwards (`system_time_from_time`).
+fn before_1970(counted: Duration) -> i64 {
+    let seconds = i128::from(counted.as_secs()) * 1_000_000_000;
+    let ns = i128::from(counted.subsec_nanos()) - seconds;
+    i64::try_from(ns).unwrap_or(i64::MIN)
 }
 
 fn time(ns: i64) -> SystemTime {
@@ -101,18 +109,48 @@ fn time(ns: i64) -> SystemTime {
 mod tests {
     use super::*;
 
+    /// What fuser 0.18 makes of the kernel's seconds and nanoseconds.
+    fn given(ns: i64) -> SystemTime {
+        let (seconds, after) = (
+            ns.div_euclid(1_000_000_000),
+            ns.rem_euclid(1_000_000_000) as u32,
+        );
+        let distance = Duration::new(seconds.unsigned_abs(), after);
+        if seconds < 0 {
+            SystemTime::UNIX_EPOCH - distance
+        } else {
+            SystemTime::UNIX_EPOCH + distance
+        }
+    }
+
     #[test]
     fn times_before_and_after_1970_are_kept() {
         for ns in [
             0,
             1,
             -1,
-            1_700_000_000_123_456_789,
+            -999_999_999,
+            -1_000_000_000,
             -1_000_000_001,
+            -1_250_000_000,
+            1_700_000_000_123_456_789,
             i64::MAX,
-            -i64::MAX,
+            i64::MIN,
         ] {
-            assert_eq!(set_time(TimeOrNow::SpecificTime(time(ns))), SetTime::At(ns));
+            let set = set_time(TimeOrNow::SpecificTime(given(ns)));
+            assert_eq!(set, SetTime::At(ns));
+        }
+    }
+
+    #[test]
+    fn times_too_far_away_are_the_last_that_can_be_kept() {
+        let far = Duration::from_secs(1 << 62);
+        for (at, kept) in [
+            (SystemTime::UNIX_EPOCH + far, i64::MAX),
+            (SystemTime::UNIX_EPOCH - far, i64::MIN),
+        ] {
+            let set = set_time(TimeOrNow::SpecificTime(at));
+            assert_eq!(set, SetTime::At(kept));
         }
     }
 }

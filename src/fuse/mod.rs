@@ -2,7 +2,8 @@
 //!
 //! It translates and dispatches, and decides nothing about files. A call's future is polled once on
 //! the thread that received it, so that what needs no store is answered at once; what waits for a
-//! store moves to the runtime with its reply, and holds up no other call. `libc` stands here for
+//! store moves to the runtime with its reply, and holds up no other call. (Measured: a warm read takes
+//! about twice the floor of `scripts/bench warm-read` when every call moves to the runtime.) `libc` stands here for
 //! the numbers of flags and errors only; no function of it is called.
 
 mod adapter;

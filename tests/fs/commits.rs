@@ -1,6 +1,7 @@
 //! When content is stored: the rules of section 6, by the calls of the programs named there.
 
 use super::harness::*;
+use std::sync::{Arc, Mutex};
 use walletfs::fs::{OpenHow, SetAttr};
 use walletfs::store::Call;
 
@@ -280,4 +281,35 @@ async fn a_write_during_a_commit_is_seen_and_stored_next() {
     assert_eq!(d.commits(), 2);
     assert_eq!(d.stored(F).await.unwrap(), b"FIRST");
     assert_eq!(d.fs.unsaved().drafts, 0);
+}
+
+/// `: > f; chmod 400 f`: the release comes after the close, and the chmod while it is being stored.
+#[tokio::test]
+async fn a_change_during_the_last_commit_is_stored_too() {
+    let d = device().await;
+    let fh = d.create(F, TRUNCATE).await.unwrap();
+    let ino = d.ino(F).await.unwrap();
+    let chmod = SetAttr {
+        mode: Some(0o400),
+        ..SetAttr::default()
+    };
+    let (fs, changing) = (d.fs.clone(), Arc::new(Mutex::new(None)));
+    let changed = changing.clone();
+    d.faults.plan(move |call| {
+        if let Call::Commit(_) = call {
+            let fs = fs.clone();
+            let mut task = changing.lock().unwrap();
+            task.get_or_insert_with(|| {
+                tokio::spawn(async move { fs.setattr(ino, chmod, None, SHELL).await.map(drop) })
+            });
+        }
+        None
+    });
+    // The commit has taken its content when it comes to the store; then the task runs.
+    d.close(fh).await.unwrap();
+    let task = changed.lock().unwrap().take().unwrap();
+    task.await.unwrap().unwrap();
+    d.faults.heal();
+    assert_eq!(d.fs.unsaved(), Default::default());
+    assert_eq!(d.second().await.stat(F).await.unwrap().mode, 0o400);
 }

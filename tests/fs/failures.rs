@@ -195,6 +195,58 @@ async fn a_secret_over_its_limit_is_refused_at_the_write() {
     assert_eq!(d.stored("/d/a/large").await.unwrap(), large);
 }
 
+/// `cp` of a file that is too large: what was begun anew and refused in part never takes the place
+/// of what is stored.
+#[tokio::test]
+async fn a_part_of_new_content_does_not_replace_the_old() {
+    let d = device().await;
+    let part = vec![7; 128 << 10];
+    for name in [F, "/d/a/new"] {
+        let fh = d.create(name, TRUNCATE).await.unwrap();
+        let mut at = 0;
+        let refused = loop {
+            match d.write(fh, at, &part) {
+                Ok(written) => at += written as u64,
+                Err(e) => break e.errno,
+            }
+        };
+        assert_eq!((refused, at), (Errno::EFBIG, 3 * (128 << 10)));
+        assert_eq!(errno(d.fs.fsync(fh).await), Errno::EFBIG);
+        assert_eq!(errno(d.rename(name, "/d/a/g").await), Errno::EFBIG);
+        assert_eq!(d.fs.store_unsaved().await, 1, "an unmount is told");
+        assert_eq!(errno(d.close(fh).await), Errno::EFBIG);
+        assert_eq!(d.fs.unsaved(), Default::default());
+    }
+    assert_eq!(d.commits(), 0);
+    assert_eq!(d.cat(F).await.unwrap(), b"old");
+    assert_eq!(d.ls("/d/a").await, ["f"]);
+    d.put(F, b"new").await.unwrap();
+    assert_eq!(d.stored(F).await.unwrap(), b"new");
+}
+
+/// A writer that begins again after the refusal, and fits, is stored.
+#[tokio::test]
+async fn content_that_was_begun_again_is_stored() {
+    let d = device().await;
+    let fh = d.open(F, TRUNCATE).await.unwrap();
+    assert_eq!(errno(d.fs.write(fh, 0, &vec![0; 410_000])), Errno::EFBIG);
+    d.truncate(F, 0, Some(fh)).await.unwrap();
+    d.write(fh, 0, b"fits").unwrap();
+    d.close(fh).await.unwrap();
+    assert_eq!(d.stored(F).await.unwrap(), b"fits");
+}
+
+/// What was appended to the old content before the refusal is no loss of it, and is stored.
+#[tokio::test]
+async fn what_was_appended_before_the_refusal_is_stored() {
+    let d = device().await;
+    let fh = d.open(F, APPEND).await.unwrap();
+    d.write(fh, 0, b" and new").unwrap();
+    assert_eq!(errno(d.fs.write(fh, 0, &vec![0; 410_000])), Errno::EFBIG);
+    d.close(fh).await.unwrap();
+    assert_eq!(d.stored(F).await.unwrap(), b"old and new");
+}
+
 /// A commit whose answer was lost is not reported as failed for good, nor as another's change.
 #[tokio::test]
 async fn a_commit_whose_answer_was_lost_is_found_out() {

@@ -57,6 +57,7 @@ async fn what_is_not_in_the_layout_is_refused() {
         d.mkdir("/d/a/x").await,
         d.mkdir("/.Trash").await,
         d.mkdir("/.Trash-1000").await,
+        d.rename("/d", "/.Trash-1000").await,
     ] {
         assert_eq!(errno(refused), Errno::EPERM);
     }
@@ -256,5 +257,20 @@ async fn forget_drops_what_is_gone_only() {
     );
     d.unlink("/d/a/pwd").await.unwrap();
     d.fs.forget(ino, 1);
-    assert_eq!(errno(d.fs.getattr(ino, SHELL).await), Errno::ENOENT);
+    assert_eq!(errno(d.fs.getattr(ino, SHELL).await), Errno::ESTALE);
+}
+
+/// Whoever is in a directory that was removed can leave it by `..`, for which the kernel asks for
+/// its attributes.
+#[tokio::test]
+async fn a_removed_directory_can_be_left() {
+    let d = device().await;
+    d.secret("/d/empty").await;
+    let ino = d.ino("/d/empty").await.unwrap();
+    d.rmdir("/d/empty").await.unwrap();
+    let attr = d.fs.getattr(ino, SHELL).await.unwrap().attr;
+    assert_eq!((attr.kind, attr.links), (Kind::Directory, 0));
+    assert!(d.fs.opendir(ino).is_err());
+    d.fs.forget(ino, 2);
+    assert_eq!(errno(d.fs.getattr(ino, SHELL).await), Errno::ESTALE);
 }
