@@ -195,7 +195,7 @@ impl Fs {
     fn closes_for_good(&self, opener: Option<super::Process>, tid: u32) -> bool {
         let Some(opener) = opener else { return true };
         let processes = &self.options.processes;
-        opener.pid == tid || processes.of_thread(tid) == Some(opener) || !processes.runs(opener)
+        opener.0 == tid || processes.of_thread(tid) == Some(opener) || !processes.runs(opener)
     }
 
     /// What a commit of `file` takes to the store, as of now.

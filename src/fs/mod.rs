@@ -12,6 +12,7 @@
 //! | `attr.rs`      | what `stat` shows                                               |
 //! | `times.rs`     | times of directories                                            |
 //! | `tree.rs`      | lookup, getattr, statfs, forget                                 |
+//! | `fresh.rs`     | how fresh the snapshot is that a call sees                      |
 //! | `listing.rs`   | opendir, readdir                                                |
 //! | `file.rs`      | content of a file that is open or not stored yet                |
 //! | `open.rs`      | open, create, release                                           |
@@ -31,6 +32,7 @@ mod buffer;
 mod commit;
 mod error;
 mod file;
+mod fresh;
 mod inode;
 mod io;
 mod listing;
@@ -57,6 +59,7 @@ pub use tree::Statfs;
 
 use crate::wallet::{Clock, Wallet};
 use file::File;
+use fresh::Look;
 use inode::{Inodes, Node, Place};
 use listing::Listing;
 use open::Handle;
@@ -107,6 +110,7 @@ pub struct Fs {
     times: Mutex<Times>,
     /// When the wallet was made, ns since 1970: the time of what never changes.
     made_ns: i64,
+    look: Mutex<Option<Look>>,
     next_fh: AtomicU64,
 }
 
@@ -126,6 +130,7 @@ impl Fs {
             domains: Mutex::default(),
             times: Mutex::new(Times::new(made_ns)),
             made_ns,
+            look: Mutex::new(None),
             next_fh: AtomicU64::new(1),
         })
     }
@@ -206,6 +211,10 @@ impl Fs {
 
     fn domains(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
         self.domains.lock().expect(LOCK)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Option<Look>> {
+        self.look.lock().expect(LOCK)
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {

@@ -93,16 +93,15 @@ impl Fs {
             }
             _ => return Err(FsError::new(Errno::EISDIR, "a directory")),
         };
-        if how.write || how.truncate {
+        let write = how.write || how.truncate;
+        if write {
             self.refuse_read_only()?;
-            let scratch = self
-                .in_memory(&place)
-                .is_some_and(|file| matches!(file.state().name, Name::Scratch(_)));
-            if !scratch {
-                self.wallet.require_current().await?;
-            }
-        } else {
-            self.freshen().await?;
+        }
+        let scratch = self
+            .in_memory(&place)
+            .is_some_and(|file| matches!(file.state().name, Name::Scratch(_)));
+        if !scratch {
+            self.freshen_to_open(tid, write).await?;
         }
         let file = self.content(ino, &place, how.truncate).await?;
         Ok(self.opened(file, how, tid, 0))
@@ -120,7 +119,7 @@ impl Fs {
         let place = self.new_place(parent, name)?;
         let scratch = is_scratch(&field_name(&place.field));
         if !scratch {
-            self.wallet.require_current().await?;
+            self.freshen_to_open(tid, true).await?;
         }
         let node = Node::File(place.clone());
         let (ino, opened) = if self.exists(&node) {

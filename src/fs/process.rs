@@ -1,13 +1,10 @@
 //! Which process a call came from. FUSE names a thread; a close commits by the thread group.
 
-/// A process (thread group) of this machine, told apart from a later one with the same number.
+/// A process (thread group) of this machine. Its number may be given to another one after its end;
+/// then a close is taken for one that comes while the opener runs, and the content waits for the
+/// release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Process {
-    /// The thread group's id.
-    pub pid: u32,
-    /// When it started, in clock ticks since boot (proc_pid_stat(5), field 22).
-    pub started: u64,
-}
+pub struct Process(pub u32);
 
 /// Finds processes. The adapter asks `/proc`; tests have a list.
 pub trait Processes: Send + Sync {

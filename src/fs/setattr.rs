@@ -39,7 +39,13 @@ pub struct SetAttr {
 
 impl Fs {
     /// Changes attributes of `ino`; `fh` is the handle of an ftruncate.
-    pub async fn setattr(&self, ino: Ino, set: SetAttr, fh: Option<Fh>) -> FsResult<Entry> {
+    pub async fn setattr(
+        &self,
+        ino: Ino,
+        set: SetAttr,
+        fh: Option<Fh>,
+        tid: u32,
+    ) -> FsResult<Entry> {
         self.refuse_chown(&set)?;
         let handle = fh.and_then(|fh| self.handle(fh).ok());
         let handle = handle.as_deref().and_then(super::open::Handle::as_file);
@@ -48,7 +54,7 @@ impl Fs {
             self.refuse_read_only()?;
             self.change(&handle.file, &set, Some(handle))?;
             self.note_unsaved(&handle.file);
-            return self.getattr(ino).await;
+            return self.getattr(ino, tid).await;
         }
         match self.node(ino)? {
             Node::File(place) => {
@@ -66,7 +72,7 @@ impl Fs {
             // need not fail.
             Node::Root | Node::Domain(_) | Node::Secret(_) => self.refuse_read_only()?,
         }
-        self.getattr(ino).await
+        self.getattr(ino, tid).await
     }
 
     async fn set_file(&self, ino: Ino, place: &Place, set: &SetAttr) -> FsResult<()> {

@@ -24,11 +24,11 @@ pub struct Statfs {
 
 impl Fs {
     /// Finds `name` in the directory `parent`. The kernel holds what it finds until it forgets it.
-    pub async fn lookup(&self, parent: Ino, name: &[u8]) -> FsResult<Entry> {
+    pub async fn lookup(&self, parent: Ino, name: &[u8], tid: u32) -> FsResult<Entry> {
         let dir = self.node(parent)?;
         let own = dir == Node::Control || (dir == Node::Root && name == names::CONTROL.as_bytes());
         if !own {
-            self.freshen().await?;
+            self.freshen_for(tid).await?;
         }
         let node = self.child(&dir, name)?;
         let ino = self.number(&node);
@@ -41,12 +41,12 @@ impl Fs {
     }
 
     /// What `stat` shows of `ino`.
-    pub async fn getattr(&self, ino: Ino) -> FsResult<Entry> {
+    pub async fn getattr(&self, ino: Ino, tid: u32) -> FsResult<Entry> {
         let Ok(node) = self.node(ino) else {
             return self.getattr_of_removed(ino);
         };
         if !matches!(node, Node::Control | Node::Status) {
-            self.freshen().await?;
+            self.freshen_for(tid).await?;
         }
         match self.attr_of(&node, ino) {
             Ok(attr) => Ok(Entry {
@@ -71,15 +71,6 @@ impl Fs {
             blocks: 1 << 28,
             name_max: names::NAME_MAX as u32,
         }
-    }
-
-    /// Makes the snapshot as fresh as the cache's life demands. While the store is away, reads go
-    /// on from the last snapshot.
-    pub(super) async fn freshen(&self) -> FsResult<()> {
-        if self.wallet.fresh_for().is_none() {
-            self.wallet.freshen().await?;
-        }
-        Ok(())
     }
 
     /// How long the kernel may believe what it is told: what remains of the snapshot's life.

@@ -123,13 +123,13 @@ impl Filesystem for Adapter {
         Ok(())
     }
 
-    fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let Some(fs) = self.enter(parent) else {
             return reply.error(Errno::ENODEV);
         };
-        let name = name.as_bytes().to_owned();
+        let (name, tid) = (name.as_bytes().to_owned(), req.pid());
         self.answer(async move {
-            let result = fs.lookup(Ino(parent.0), &name).await;
+            let result = fs.lookup(Ino(parent.0), &name, tid).await;
             reply_entry("lookup", &fs, result, reply);
         });
     }
@@ -138,12 +138,13 @@ impl Filesystem for Adapter {
         self.fs.forget(Ino(ino.0), nlookup);
     }
 
-    fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         let Some(fs) = self.enter(ino) else {
             return reply.error(Errno::ENODEV);
         };
+        let tid = req.pid();
         self.answer(async move {
-            match fs.getattr(Ino(ino.0)).await {
+            match fs.getattr(Ino(ino.0), tid).await {
                 Ok(entry) => reply.attr(&entry.ttl, &attr(&entry.attr, fs.owner())),
                 Err(e) => reply.error(errno("getattr", &e)),
             }
@@ -152,7 +153,7 @@ impl Filesystem for Adapter {
 
     fn setattr(
         &self,
-        _req: &Request,
+        req: &Request,
         ino: INodeNo,
         mode: Option<u32>,
         uid: Option<u32>,
@@ -171,6 +172,7 @@ impl Filesystem for Adapter {
         let Some(fs) = self.enter(ino) else {
             return reply.error(Errno::ENODEV);
         };
+        let tid = req.pid();
         let set = SetAttr {
             mode,
             uid,
@@ -179,7 +181,10 @@ impl Filesystem for Adapter {
             mtime: mtime.map(set_time),
         };
         self.answer(async move {
-            match fs.setattr(Ino(ino.0), set, fh.map(|fh| Fh(fh.0))).await {
+            match fs
+                .setattr(Ino(ino.0), set, fh.map(|fh| Fh(fh.0)), tid)
+                .await
+            {
                 Ok(entry) => reply.attr(&entry.ttl, &attr(&entry.attr, fs.owner())),
                 Err(e) => reply.error(errno("setattr", &e)),
             }

@@ -31,7 +31,7 @@ pub struct Mount {
 
 /// Threads that receive calls: enough that a read goes on while another one is copied, no more than
 /// the machine has cores for.
-fn threads() -> usize {
+pub fn threads() -> usize {
     std::thread::available_parallelism()
         .map_or(2, usize::from)
         .clamp(2, 4)

@@ -3,7 +3,7 @@
 /// Why a store could not answer. Messages are for people and hold neither a secret nor its name.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StoreError {
-    /// No connection, no such host, the file's disk is gone.
+    /// No connection, no such host, a service with an error of its own, the file's disk is gone.
     #[error("the store cannot be reached: {0}")]
     Unreachable(String),
     /// No answer within [`super::DEADLINE`].

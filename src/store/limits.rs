@@ -82,3 +82,21 @@ pub(super) fn check(limits: &Limits, wallet: &str, changes: &[Change]) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_limit_stays_within_what_a_wallet_needs_and_dynamodb_takes() {
+        for (asked, given) in [(0, 2), (1, 2), (2, 2), (25, 25), (100, 100), (101, 100)] {
+            let limits = Limits::with_changes(asked);
+            assert_eq!(limits.changes, given);
+            let rest = Limits {
+                changes: 100,
+                ..limits
+            };
+            assert_eq!(rest, Limits::default());
+        }
+    }
+}

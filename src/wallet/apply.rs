@@ -35,8 +35,8 @@ impl Wallet {
         }
         edit.check_names()?;
         let new_id = self.new_id();
-        let mut patience = Patience::new();
         let turn = self.turn().await;
+        let mut patience = Patience::new();
         let behind = {
             let held = self.held();
             (!held.complete()).then(|| held.tip.clone())
@@ -72,7 +72,11 @@ impl Wallet {
 
     /// Puts a head with the same contents one above `highest` in the place of the tip, whatever the
     /// record of heads seen says.
-    pub(super) async fn put_head(&self, turn: &Turn<'_>, highest: u64) -> Result<(), WalletError> {
+    pub(super) async fn raise_head(
+        &self,
+        turn: &Turn<'_>,
+        highest: u64,
+    ) -> Result<(), WalletError> {
         let (vault, tip) = self.unfaulted()?;
         let mut data = tip.data.clone();
         data.committed_ns = self.options.date_ns();

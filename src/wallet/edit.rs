@@ -71,8 +71,9 @@ pub enum Expected {
 /// What becomes of a field.
 #[derive(Clone)]
 pub enum FieldChange {
-    /// Holds this value, made if it does not exist. A value that is there already is no change and
-    /// no conflict, whatever was expected: so a commit can be repeated after its outcome was lost.
+    /// Holds this value, made if it does not exist. A value that is there already is no conflict,
+    /// so that a commit can be repeated after its outcome was lost; except an empty one where
+    /// [`Expected::Absent`], else two devices could each believe to have made a lock file.
     Put {
         /// The bytes, exact.
         value: Arc<SecretBytes>,

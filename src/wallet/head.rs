@@ -91,3 +91,24 @@ fn refusal(e: CryptoError) -> WalletError {
         e => e.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SHA-256 of 00000002 6162 00000001 63: a change of it is a change of what every device keeps.
+    #[test]
+    fn the_hash_keeps_meta_and_data_apart() {
+        let head = |meta: &'static [u8], data: &'static [u8]| {
+            hash(&Item {
+                id: Id::Head,
+                version: 1,
+                meta: Bytes::from_static(meta),
+                data: Bytes::from_static(data),
+            })
+        };
+        let known = crate::crypto::sha256(b"\0\0\0\x02ab\0\0\0\x01c");
+        assert_eq!(head(b"ab", b"c"), known);
+        assert_ne!(head(b"a", b"bc"), known);
+    }
+}

@@ -171,7 +171,7 @@ impl Wallet {
             .max(found.generation);
         let turn = wallet.turn().await;
         wallet.load(&turn, head).await?;
-        wallet.put_head(&turn, highest).await?;
+        wallet.raise_head(&turn, highest).await?;
         drop(turn);
         Ok(wallet)
     }

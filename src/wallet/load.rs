@@ -223,8 +223,11 @@ impl Wallet {
         let mut held = self.held_mut();
         held.vault()?;
         held.advance(&head);
-        held.snapshot = snapshot;
+        let old = std::mem::replace(&mut held.snapshot, snapshot);
         held.confirm(moment);
+        drop(held);
+        // Outside the lock: it may take a while.
+        drop(old);
         Ok(())
     }
 }

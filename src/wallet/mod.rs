@@ -14,6 +14,7 @@
 
 mod apply;
 mod bodies;
+mod draft;
 mod edit;
 mod error;
 mod head;
@@ -67,7 +68,9 @@ pub struct Wallet {
 }
 
 /// Proof that `Wallet::commits` is held.
-struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] tokio::sync::MutexGuard<'a, ()>);
+struct Turn<'a> {
+    _held: tokio::sync::MutexGuard<'a, ()>,
+}
 
 impl Wallet {
     /// The wallet of this head, its snapshot still to be loaded.
@@ -130,7 +133,7 @@ impl Wallet {
 
     /// Waits for the commits and loads that are under way, and for those that wait their turn.
     pub async fn settled(&self) {
-        drop(self.commits.lock().await);
+        drop(self.turn().await);
     }
 
     /// Drops the keys and all that is in memory. Every later call gives [`WalletError::Locked`];
@@ -164,6 +167,8 @@ impl Wallet {
     }
 
     async fn turn(&self) -> Turn<'_> {
-        Turn(self.commits.lock().await)
+        Turn {
+            _held: self.commits.lock().await,
+        }
     }
 }

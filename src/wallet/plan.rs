@@ -2,17 +2,14 @@
 //! what the edit expects is there. Nothing here is sealed or sent, so that a refused commit can be
 //! planned again on another snapshot.
 
-use super::edit::{Edit, Expected, FieldChange, FieldEdit};
-use super::record::{Data, Field, FieldMeta, Meta};
+use super::draft::{Draft, Drafts};
+use super::edit::{Edit, FieldChange, FieldEdit};
+use super::record::{Data, Field, Meta};
 use super::snapshot::Snapshot;
 use super::{Body, WalletError, name};
-use crate::crypto::SecretBytes;
 use crate::store::{Bytes, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The mode bits that are kept: the owner's.
-const MODE_MASK: u32 = 0o700;
 
 /// The items that a commit writes, each secret at most once.
 pub(super) struct Plan {
@@ -186,17 +183,13 @@ fn check_field(field: &Field) -> Result<(), WalletError> {
 
 impl Ground<'_> {
     fn fields(&self, edits: &[FieldEdit]) -> Result<(Vec<Write>, Option<u64>), WalletError> {
-        let mut drafts = Drafts(BTreeMap::new());
+        let mut drafts = Drafts::default();
         let mut first = None;
         for edit in edits {
             let rev = drafts.edit(self, edit)?;
             first = first.or(rev);
         }
-        let changed = drafts.0.into_values().filter(|draft| {
-            let before = self.snapshot.secret(draft.id).map(|secret| &secret.meta);
-            before != Some(&draft.meta)
-        });
-        Ok((changed.map(Draft::into_write).collect(), first))
+        Ok((drafts.into_writes(self.snapshot), first))
     }
 
     fn create(&self, domain: &Arc<str>, access: &Arc<str>) -> Result<Write, WalletError> {
@@ -254,192 +247,9 @@ impl Ground<'_> {
         Ok(writes)
     }
 
-    fn draft(&self, id: Id) -> Result<Draft, WalletError> {
+    pub(super) fn draft(&self, id: Id) -> Result<Draft, WalletError> {
         let secret = self.snapshot.secret(id).ok_or(WalletError::NotFound)?;
         let body = self.bodies.get(&id).ok_or(WalletError::NotFound)?;
-        Ok(Draft {
-            id,
-            version: secret.version,
-            meta: secret.meta.clone(),
-            body: body.clone(),
-            data: None,
-            values_changed: false,
-        })
-    }
-}
-
-/// A secret while it is edited.
-struct Draft {
-    id: Id,
-    version: u64,
-    meta: Meta,
-    body: Body,
-    /// Opened once a value matters.
-    data: Option<Data>,
-    values_changed: bool,
-}
-
-impl Draft {
-    fn data(&mut self, ground: &Ground<'_>) -> Result<&mut Data, WalletError> {
-        let data = match self.data.take() {
-            Some(data) => data,
-            None => {
-                let data = (ground.open)(&self.body)?;
-                if !data.values.keys().eq(self.meta.fields.keys()) {
-                    return Err(WalletError::Damaged(self.id));
-                }
-                data
-            }
-        };
-        Ok(self.data.insert(data))
-    }
-
-    fn field(&self, field: &Field) -> Option<FieldMeta> {
-        self.meta.fields.get(field).copied()
-    }
-
-    fn into_write(self) -> Write {
-        let values = match self.data {
-            Some(data) if self.values_changed => Values::New(data),
-            _ => Values::Kept(self.body.data),
-        };
-        Write::Change {
-            id: self.id,
-            version: self.version,
-            meta: self.meta,
-            values,
-        }
-    }
-}
-
-/// The secrets that an edit of fields touches.
-struct Drafts(BTreeMap<Id, Draft>);
-
-impl Drafts {
-    fn get(&mut self, ground: &Ground<'_>, id: Id) -> Result<&mut Draft, WalletError> {
-        use std::collections::btree_map::Entry;
-        match self.0.entry(id) {
-            Entry::Occupied(draft) => Ok(draft.into_mut()),
-            Entry::Vacant(place) => Ok(place.insert(ground.draft(id)?)),
-        }
-    }
-
-    /// Makes one edit, and gives the `rev` of the field whose value it put in place.
-    fn edit(&mut self, ground: &Ground<'_>, edit: &FieldEdit) -> Result<Option<u64>, WalletError> {
-        let draft = self.get(ground, edit.secret)?;
-        let before = draft.field(&edit.field);
-        let met = edit.expect.is_met(before.as_ref());
-        let moved = || WalletError::FieldMoved {
-            secret: edit.secret,
-            field: edit.field.clone(),
-        };
-        if let FieldChange::Put {
-            value,
-            mtime_ns,
-            mode,
-        } = &edit.change
-        {
-            let there = match before {
-                Some(_) => draft.data(ground)?.values.get(&edit.field),
-                None => None,
-            };
-            let same = there.is_some_and(|there| there.ct_eq(value));
-            let good = met || same && edit.expect.is_met_by_value(value);
-            if !good {
-                return Err(moved());
-            }
-            let rev = match before {
-                Some(before) if same => before.rev,
-                _ => ground.generation,
-            };
-            if !same {
-                let copy = SecretBytes::new(value.expose().to_vec());
-                let values = &mut draft.data(ground)?.values;
-                values.insert(edit.field.clone(), copy);
-                draft.values_changed = true;
-            }
-            let after = FieldMeta {
-                size: value.len() as u64,
-                mtime_ns: *mtime_ns,
-                mode: mode & MODE_MASK,
-                rev,
-            };
-            draft.meta.fields.insert(edit.field.clone(), after);
-            return Ok(Some(rev));
-        }
-
-        let before = before.ok_or(WalletError::NotFound)?;
-        if !met {
-            return Err(moved());
-        }
-        match &edit.change {
-            FieldChange::Put { .. } => unreachable!("handled above"),
-            FieldChange::Attributes { mtime_ns, mode } => {
-                let after = FieldMeta {
-                    mtime_ns: mtime_ns.unwrap_or(before.mtime_ns),
-                    mode: mode.map_or(before.mode, |mode| mode & MODE_MASK),
-                    ..before
-                };
-                draft.meta.fields.insert(edit.field.clone(), after);
-            }
-            FieldChange::Remove => {
-                draft.take(ground, &edit.field)?;
-            }
-            FieldChange::MoveTo {
-                secret,
-                field,
-                expect,
-            } => {
-                if (*secret, field) == (edit.secret, &edit.field) {
-                    return Ok(Some(before.rev));
-                }
-                let value = draft.take(ground, &edit.field)?;
-                let target = self.get(ground, *secret)?;
-                if !expect.is_met(target.field(field).as_ref()) {
-                    return Err(WalletError::FieldMoved {
-                        secret: *secret,
-                        field: field.clone(),
-                    });
-                }
-                target.data(ground)?.values.insert(field.clone(), value);
-                let after = FieldMeta {
-                    rev: ground.generation,
-                    ..before
-                };
-                target.meta.fields.insert(field.clone(), after);
-                target.values_changed = true;
-                return Ok(Some(ground.generation));
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Draft {
-    /// Takes a field that is there out of the secret.
-    fn take(&mut self, ground: &Ground<'_>, field: &Field) -> Result<SecretBytes, WalletError> {
-        let value = self.data(ground)?.values.remove(field);
-        self.meta.fields.remove(field);
-        self.values_changed = true;
-        value.ok_or(WalletError::Damaged(self.id))
-    }
-}
-
-impl Expected {
-    fn is_met(self, field: Option<&FieldMeta>) -> bool {
-        match self {
-            Expected::Any => true,
-            Expected::Absent => field.is_none(),
-            Expected::Rev(rev) => field.is_some_and(|field| field.rev == rev),
-        }
-    }
-
-    /// Whether finding the very value that is to be written is as good as what was expected. Not so
-    /// for an empty one that should be new: two devices would each believe to have made a lock file.
-    fn is_met_by_value(self, value: &SecretBytes) -> bool {
-        match self {
-            Expected::Any | Expected::Rev(_) => true,
-            Expected::Absent => !value.is_empty(),
-        }
+        Ok(Draft::new(secret, body))
     }
 }

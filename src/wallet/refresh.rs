@@ -53,8 +53,8 @@ enum Standing {
 
 impl Wallet {
     /// What remains of the snapshot's life: for so long it may be served without asking. `None`: it
-    /// is older than [`super::Options::cache_ttl`], or behind commits that are known, and
-    /// [`Wallet::freshen`] comes first. While the store is away the last snapshot lives on between
+    /// is older than [`super::Options::cache_ttl`], or behind commits that are known, or a fault was
+    /// found, and [`Wallet::freshen`] comes first. While the store is away the last snapshot lives on between
     /// attempts to reach it; `Some(0)` while one is under way.
     pub fn fresh_for(&self) -> Option<Duration> {
         let now = self.now();
@@ -70,7 +70,8 @@ impl Wallet {
                 let trying = self.refreshing.background.load(Ordering::Acquire);
                 trying.then_some(Duration::ZERO)
             }),
-            None if held.doubted.is_some() || !held.complete() => None,
+            None if held.refused.is_some() || held.doubted.is_some() => None,
+            None if !held.complete() => None,
             None => left(held.checked),
         }
     }
@@ -182,13 +183,15 @@ impl Wallet {
         Ok(current)
     }
 
-    /// Takes note of what a look found, and says in the log when the store goes away and comes back.
+    /// Takes note of what a look found, and says in the log when the store goes away and comes back,
+    /// and each fault once.
     fn note(&self, outcome: &Result<(), WalletError>) {
         let now = self.now();
         let mut held = self.held_mut();
         let was_away = held.away.take().is_some();
-        held.refused = None;
+        let before = held.refused.take();
         match outcome {
+            Err(WalletError::Locked) => {}
             Ok(()) if was_away => tracing::info!("the store answers again"),
             Ok(()) => {}
             Err(e) if is_away(e) => {
@@ -201,7 +204,10 @@ impl Wallet {
                 });
             }
             Err(e) => {
-                tracing::error!("{e}");
+                let known = before.is_some_and(|(_, known)| known.to_string() == e.to_string());
+                if !known {
+                    tracing::error!("{e}");
+                }
                 held.refused = Some((now, e.clone()));
             }
         }

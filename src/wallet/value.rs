@@ -49,11 +49,21 @@ impl Wallet {
     ///
     /// # Errors
     ///
-    /// [`WalletError::NotFound`] if `body` has no such field; [`WalletError::Damaged`] if it does
-    /// not open.
+    /// [`WalletError::NotFound`] if `body` has no such field; [`WalletError::Damaged`] if it should
+    /// have, or does not open.
     pub fn value(&self, body: &Body, field: &Field) -> Result<SecretBytes, WalletError> {
         let mut data = open(&*self.vault()?, body)?;
-        data.values.remove(field).ok_or(WalletError::NotFound)
+        if let Some(value) = data.values.remove(field) {
+            return Ok(value);
+        }
+        let held = self.held();
+        let lost = held.snapshot.secret(body.id).is_some_and(|secret| {
+            secret.meta.data_hash == body.hash && secret.meta.fields.contains_key(field)
+        });
+        Err(match lost {
+            true => WalletError::Damaged(body.id),
+            false => WalletError::NotFound,
+        })
     }
 
     /// The body of a secret as the snapshot shows it: from memory, else by 1 get.

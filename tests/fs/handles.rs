@@ -65,14 +65,14 @@ async fn an_unlinked_file_lives_in_its_handle() {
     d.unlink(F).await.unwrap();
     assert_eq!(d.commits(), 1);
     assert_eq!(errno(d.stat(F).await), Errno::ENOENT);
-    let attr = d.fs.getattr(ino).await.unwrap().attr;
+    let attr = d.fs.getattr(ino, SHELL).await.unwrap().attr;
     assert_eq!((attr.links, attr.size), (0, 11));
     d.write(fh, 0, b"UNSAVED").unwrap();
     assert_eq!(d.read(fh).unwrap(), b"UNSAVEDtent");
     d.close(fh).await.unwrap();
     assert_eq!(d.commits(), 0);
     assert_eq!(d.ls("/d/a").await, [] as [&str; 0]);
-    assert_eq!(errno(d.fs.getattr(ino).await), Errno::ENOENT);
+    assert_eq!(errno(d.fs.getattr(ino, SHELL).await), Errno::ENOENT);
     assert_eq!(errno(d.stored(F).await), Errno::ENOENT);
 }
 
@@ -187,5 +187,5 @@ async fn unknown_handles_are_refused() {
     assert_eq!(errno(d.fs.write(fh, 0, b"x")), Errno::EBADF);
     d.close(fh).await.unwrap();
     assert_eq!(errno(d.read(fh)), Errno::EBADF);
-    assert_eq!(errno(d.fs.getattr(Ino(999)).await), Errno::ENOENT);
+    assert_eq!(errno(d.fs.getattr(Ino(999), SHELL).await), Errno::ENOENT);
 }

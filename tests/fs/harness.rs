@@ -19,35 +19,35 @@ const KDF: KdfParams = KdfParams {
 };
 
 /// The thread and process of calls that do not say.
-pub const SHELL: u32 = 100;
+pub(crate) const SHELL: u32 = 100;
 
-pub const READ: OpenHow = OpenHow {
+pub(crate) const READ: OpenHow = OpenHow {
     write: false,
     append: false,
     truncate: false,
     exclusive: false,
 };
-pub const WRITE: OpenHow = OpenHow {
+pub(crate) const WRITE: OpenHow = OpenHow {
     write: true,
     ..READ
 };
-pub const TRUNCATE: OpenHow = OpenHow {
+pub(crate) const TRUNCATE: OpenHow = OpenHow {
     truncate: true,
     ..WRITE
 };
-pub const APPEND: OpenHow = OpenHow {
+pub(crate) const APPEND: OpenHow = OpenHow {
     append: true,
     ..WRITE
 };
 
 /// Two hands of time that tests turn: wall clock (ns) and the age of snapshots.
-pub struct TestClock {
+pub(crate) struct TestClock {
     wall_ns: AtomicI64,
     monotonic_ns: AtomicI64,
 }
 
 impl TestClock {
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         let ns = i64::try_from(by.as_nanos()).unwrap();
         self.wall_ns.fetch_add(ns, Ordering::Relaxed);
         self.monotonic_ns.fetch_add(ns, Ordering::Relaxed);
@@ -72,17 +72,17 @@ impl Clock for TestClock {
 
 /// Threads and the processes they belong to. A thread that is not named is a process by itself.
 #[derive(Default)]
-pub struct TestProcesses {
+pub(crate) struct TestProcesses {
     threads: Mutex<BTreeMap<u32, u32>>,
     ended: Mutex<Vec<u32>>,
 }
 
 impl TestProcesses {
-    pub fn thread_of(&self, tid: u32, pid: u32) {
+    pub(crate) fn thread_of(&self, tid: u32, pid: u32) {
         self.threads.lock().unwrap().insert(tid, pid);
     }
 
-    pub fn end(&self, pid: u32) {
+    pub(crate) fn end(&self, pid: u32) {
         self.ended.lock().unwrap().push(pid);
     }
 }
@@ -90,22 +90,22 @@ impl TestProcesses {
 impl Processes for TestProcesses {
     fn of_thread(&self, tid: u32) -> Option<Process> {
         let pid = *self.threads.lock().unwrap().get(&tid).unwrap_or(&tid);
-        Some(Process { pid, started: 1 })
+        Some(Process(pid))
     }
 
     fn runs(&self, process: Process) -> bool {
-        !self.ended.lock().unwrap().contains(&process.pid)
+        !self.ended.lock().unwrap().contains(&process.0)
     }
 }
 
 /// One device: a wallet, mounted by no kernel.
-pub struct Device {
-    pub fs: Arc<Fs>,
-    pub wallet: Arc<Wallet>,
-    pub calls: Arc<Counting>,
-    pub faults: Arc<Failing>,
-    pub clock: Arc<TestClock>,
-    pub processes: Arc<TestProcesses>,
+pub(crate) struct Device {
+    pub(crate) fs: Arc<Fs>,
+    pub(crate) wallet: Arc<Wallet>,
+    pub(crate) calls: Arc<Counting>,
+    pub(crate) faults: Arc<Failing>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) processes: Arc<TestProcesses>,
     store: Arc<MemoryStore>,
     key: DeviceKey,
 }
@@ -116,7 +116,7 @@ fn memorable() -> SecretBytes {
 
 impl Device {
     /// A new wallet, and the filesystem over it.
-    pub async fn new() -> Device {
+    pub(crate) async fn new() -> Device {
         let store = Arc::new(MemoryStore::new());
         let device = SecretBytes::new(b"Device#Pass1".to_vec());
         let options = wallet::Options::default();
@@ -134,12 +134,12 @@ impl Device {
     }
 
     /// Another device with the same wallet.
-    pub async fn second(&self) -> Device {
+    pub(crate) async fn second(&self) -> Device {
         Device::on(self.store.clone(), self.another_key(), false).await
     }
 
     /// The same wallet, mounted read-only.
-    pub async fn read_only(&self) -> Device {
+    pub(crate) async fn read_only(&self) -> Device {
         Device::on(self.store.clone(), self.another_key(), true).await
     }
 
@@ -148,7 +148,7 @@ impl Device {
     }
 
     /// Another device that counts from before it unlocks.
-    pub async fn unlock_over(&self, store: Arc<Counting>) -> Device {
+    pub(crate) async fn unlock_over(&self, store: Arc<Counting>) -> Device {
         let device = Device::build(store.clone(), self.store.clone(), self.another_key(), false);
         device.await
     }
@@ -210,25 +210,25 @@ impl Device {
     }
 
     /// Lets the snapshot grow older than the cache's life.
-    pub fn age(&self) {
+    pub(crate) fn age(&self) {
         self.clock.advance(Duration::from_secs(2));
     }
 
     /// Requests since the last look, as (gets, lists, commits).
-    pub fn requests(&self) -> (usize, usize, usize) {
+    pub(crate) fn requests(&self) -> (usize, usize, usize) {
         let tally = self.calls.take();
         (tally.gets, tally.lists, tally.commits)
     }
 
     /// Commits since the last look.
-    pub fn commits(&self) -> usize {
+    pub(crate) fn commits(&self) -> usize {
         self.calls.take().commits
     }
 
-    pub async fn ino(&self, path: &str) -> FsResult<Ino> {
+    pub(crate) async fn ino(&self, path: &str) -> FsResult<Ino> {
         let mut ino = Ino::ROOT;
         for name in path.split('/').filter(|name| !name.is_empty()) {
-            ino = self.fs.lookup(ino, name.as_bytes()).await?.attr.ino;
+            ino = self.fs.lookup(ino, name.as_bytes(), SHELL).await?.attr.ino;
         }
         Ok(ino)
     }
@@ -238,18 +238,18 @@ impl Device {
         Ok((self.ino(dir).await?, name.as_bytes()))
     }
 
-    pub async fn stat(&self, path: &str) -> FsResult<Attr> {
+    pub(crate) async fn stat(&self, path: &str) -> FsResult<Attr> {
         let ino = self.ino(path).await?;
-        Ok(self.fs.getattr(ino).await?.attr)
+        Ok(self.fs.getattr(ino, SHELL).await?.attr)
     }
 
-    pub async fn mkdir(&self, path: &str) -> FsResult<()> {
+    pub(crate) async fn mkdir(&self, path: &str) -> FsResult<()> {
         let (dir, name) = self.parent(path).await?;
         self.fs.mkdir(dir, name).await.map(drop)
     }
 
     /// `mkdir -p`.
-    pub async fn secret(&self, path: &str) {
+    pub(crate) async fn secret(&self, path: &str) {
         let (domain, _) = path.rsplit_once('/').unwrap();
         for dir in [domain, path] {
             match self.mkdir(dir).await {
@@ -259,40 +259,45 @@ impl Device {
         }
     }
 
-    pub async fn rmdir(&self, path: &str) -> FsResult<()> {
+    pub(crate) async fn rmdir(&self, path: &str) -> FsResult<()> {
         let (dir, name) = self.parent(path).await?;
         self.fs.rmdir(dir, name).await
     }
 
-    pub async fn unlink(&self, path: &str) -> FsResult<()> {
+    pub(crate) async fn unlink(&self, path: &str) -> FsResult<()> {
         let (dir, name) = self.parent(path).await?;
         self.fs.unlink(dir, name).await
     }
 
-    pub async fn rename(&self, from: &str, to: &str) -> FsResult<()> {
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> FsResult<()> {
         self.rename_flags(from, to, false).await
     }
 
-    pub async fn rename_flags(&self, from: &str, to: &str, no_replace: bool) -> FsResult<()> {
+    pub(crate) async fn rename_flags(
+        &self,
+        from: &str,
+        to: &str,
+        no_replace: bool,
+    ) -> FsResult<()> {
         let (dir, name) = self.parent(from).await?;
         let (to_dir, to_name) = self.parent(to).await?;
         self.fs.rename(dir, name, to_dir, to_name, no_replace).await
     }
 
     /// open(2) without O_CREAT.
-    pub async fn open_as(&self, path: &str, how: OpenHow, tid: u32) -> FsResult<Fh> {
+    pub(crate) async fn open_as(&self, path: &str, how: OpenHow, tid: u32) -> FsResult<Fh> {
         let ino = self.ino(path).await?;
         Ok(self.fs.open(ino, how, tid).await?.fh)
     }
 
-    pub async fn open(&self, path: &str, how: OpenHow) -> FsResult<Fh> {
+    pub(crate) async fn open(&self, path: &str, how: OpenHow) -> FsResult<Fh> {
         self.open_as(path, how, SHELL).await
     }
 
     /// open(2) with O_CREAT, as the kernel does it: a lookup, then open or create.
-    pub async fn create_as(&self, path: &str, how: OpenHow, tid: u32) -> FsResult<Fh> {
+    pub(crate) async fn create_as(&self, path: &str, how: OpenHow, tid: u32) -> FsResult<Fh> {
         let (dir, name) = self.parent(path).await?;
-        match self.fs.lookup(dir, name).await {
+        match self.fs.lookup(dir, name, SHELL).await {
             Ok(_) if how.exclusive => panic!("the kernel refuses O_EXCL itself"),
             Ok(found) => Ok(self.fs.open(found.attr.ino, how, tid).await?.fh),
             Err(e) if e.errno == Errno::ENOENT => {
@@ -302,36 +307,36 @@ impl Device {
         }
     }
 
-    pub async fn create(&self, path: &str, how: OpenHow) -> FsResult<Fh> {
+    pub(crate) async fn create(&self, path: &str, how: OpenHow) -> FsResult<Fh> {
         self.create_as(path, how, SHELL).await
     }
 
-    pub fn write(&self, fh: Fh, offset: u64, data: &[u8]) -> FsResult<usize> {
+    pub(crate) fn write(&self, fh: Fh, offset: u64, data: &[u8]) -> FsResult<usize> {
         self.fs.write(fh, offset, data)
     }
 
-    pub fn read(&self, fh: Fh) -> FsResult<Vec<u8>> {
+    pub(crate) fn read(&self, fh: Fh) -> FsResult<Vec<u8>> {
         Ok(self.fs.read(fh, 0, 1 << 20, false)?.bytes().to_vec())
     }
 
     /// close(2) of one of several descriptors, by the thread `tid`.
-    pub async fn close_one(&self, fh: Fh, tid: u32) -> FsResult<()> {
+    pub(crate) async fn close_one(&self, fh: Fh, tid: u32) -> FsResult<()> {
         self.fs.flush(fh, tid).await
     }
 
     /// close(2) of the last descriptor: a flush, then the release that no one hears of.
-    pub async fn close_as(&self, fh: Fh, tid: u32) -> FsResult<()> {
+    pub(crate) async fn close_as(&self, fh: Fh, tid: u32) -> FsResult<()> {
         let flushed = self.fs.flush(fh, tid).await;
         self.fs.release(fh).await.unwrap();
         flushed
     }
 
-    pub async fn close(&self, fh: Fh) -> FsResult<()> {
+    pub(crate) async fn close(&self, fh: Fh) -> FsResult<()> {
         self.close_as(fh, SHELL).await
     }
 
     /// `echo -n content > path`, by a program that writes without a shell.
-    pub async fn put(&self, path: &str, content: &[u8]) -> FsResult<()> {
+    pub(crate) async fn put(&self, path: &str, content: &[u8]) -> FsResult<()> {
         let fh = self.create(path, TRUNCATE).await?;
         let written = self.write(fh, 0, content);
         let closed = self.close(fh).await;
@@ -340,7 +345,7 @@ impl Device {
     }
 
     /// `cat path`.
-    pub async fn cat(&self, path: &str) -> FsResult<Vec<u8>> {
+    pub(crate) async fn cat(&self, path: &str) -> FsResult<Vec<u8>> {
         let fh = self.open(path, READ).await?;
         let content = self.read(fh);
         self.close(fh).await?;
@@ -348,11 +353,11 @@ impl Device {
     }
 
     /// The content as another device has it: stored, that is.
-    pub async fn stored(&self, path: &str) -> FsResult<Vec<u8>> {
+    pub(crate) async fn stored(&self, path: &str) -> FsResult<Vec<u8>> {
         self.second().await.cat(path).await
     }
 
-    pub async fn chmod(&self, path: &str, mode: u32) -> FsResult<()> {
+    pub(crate) async fn chmod(&self, path: &str, mode: u32) -> FsResult<()> {
         let set = SetAttr {
             mode: Some(mode),
             ..SetAttr::default()
@@ -360,7 +365,7 @@ impl Device {
         self.setattr(path, set, None).await
     }
 
-    pub async fn utimens(&self, path: &str, mtime_ns: i64) -> FsResult<()> {
+    pub(crate) async fn utimens(&self, path: &str, mtime_ns: i64) -> FsResult<()> {
         let set = SetAttr {
             mtime: Some(SetTime::At(mtime_ns)),
             ..SetAttr::default()
@@ -368,7 +373,7 @@ impl Device {
         self.setattr(path, set, None).await
     }
 
-    pub async fn truncate(&self, path: &str, size: u64, fh: Option<Fh>) -> FsResult<()> {
+    pub(crate) async fn truncate(&self, path: &str, size: u64, fh: Option<Fh>) -> FsResult<()> {
         let set = SetAttr {
             size: Some(size),
             ..SetAttr::default()
@@ -376,13 +381,13 @@ impl Device {
         self.setattr(path, set, fh).await
     }
 
-    pub async fn setattr(&self, path: &str, set: SetAttr, fh: Option<Fh>) -> FsResult<()> {
+    pub(crate) async fn setattr(&self, path: &str, set: SetAttr, fh: Option<Fh>) -> FsResult<()> {
         let ino = self.ino(path).await?;
-        self.fs.setattr(ino, set, fh).await.map(drop)
+        self.fs.setattr(ino, set, fh, SHELL).await.map(drop)
     }
 
     /// Names in a directory, `.` and `..` left out, in pages of `page` entries.
-    pub async fn ls_pages(&self, path: &str, page: usize) -> FsResult<Vec<String>> {
+    pub(crate) async fn ls_pages(&self, path: &str, page: usize) -> FsResult<Vec<String>> {
         let fh = self.fs.opendir(self.ino(path).await?)?;
         let mut names = Vec::new();
         let mut offset = 0;
@@ -408,13 +413,13 @@ impl Device {
         Ok(names.split_off(2))
     }
 
-    pub async fn ls(&self, path: &str) -> Vec<String> {
+    pub(crate) async fn ls(&self, path: &str) -> Vec<String> {
         self.ls_pages(path, usize::MAX).await.unwrap()
     }
 }
 
 /// The errno of a call that must fail.
-pub fn errno<T>(result: FsResult<T>) -> Errno {
+pub(crate) fn errno<T>(result: FsResult<T>) -> Errno {
     match result {
         Ok(_) => panic!("the call succeeded"),
         Err(e) => e.errno,

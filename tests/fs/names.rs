@@ -55,7 +55,7 @@ async fn names_that_cannot_be_are_refused_each_with_its_errno() {
         (Ino::ROOT, long.as_str(), Errno::ENAMETOOLONG),
     ] {
         let name = name.as_bytes();
-        assert_eq!(errno(d.fs.lookup(dir, name).await), expected);
+        assert_eq!(errno(d.fs.lookup(dir, name, SHELL).await), expected);
         if dir == secret {
             assert_eq!(
                 errno(d.fs.create(dir, name, 0o600, WRITE, SHELL).await),
@@ -65,7 +65,10 @@ async fn names_that_cannot_be_are_refused_each_with_its_errno() {
             assert_eq!(errno(d.fs.mkdir(dir, name).await), expected);
         }
     }
-    assert_eq!(errno(d.fs.lookup(secret, b"\xff").await), Errno::EILSEQ);
+    assert_eq!(
+        errno(d.fs.lookup(secret, b"\xff", SHELL).await),
+        Errno::EILSEQ
+    );
     assert_eq!(
         errno(d.fs.create(secret, b"\xff", 0o600, WRITE, SHELL).await),
         Errno::EILSEQ

@@ -64,6 +64,27 @@ async fn a_write_of_any_size_is_one_get_and_one_commit() {
     }
 }
 
+/// The lookup before an open looks at the head when the snapshot is old: that look serves the open.
+#[tokio::test]
+async fn a_write_after_the_caches_life_is_one_get_and_one_commit_too() {
+    let d = device().await;
+    for path in ["/d/a/pwd", "/d/a/new"] {
+        d.age();
+        d.put(path, b"x").await.unwrap();
+        assert_eq!(d.requests(), (1, 0, 1), "{path}");
+    }
+    // A reader's look serves its own open and no later one, nor another thread's.
+    d.age();
+    d.cat("/d/a/pwd").await.unwrap();
+    d.put("/d/a/pwd", b"y").await.unwrap();
+    assert_eq!(d.requests(), (2, 0, 1));
+    d.age();
+    d.stat("/d/a/pwd").await.unwrap();
+    let fh = d.open_as("/d/a/pwd", WRITE, SHELL + 1).await.unwrap();
+    assert_eq!(d.requests(), (2, 0, 0));
+    d.close_as(fh, SHELL + 1).await.unwrap();
+}
+
 #[tokio::test]
 async fn every_mv_is_one_commit_and_nothing_else() {
     let d = device().await;

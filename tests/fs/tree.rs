@@ -61,7 +61,10 @@ async fn what_is_not_in_the_layout_is_refused() {
         assert_eq!(errno(refused), Errno::EPERM);
     }
     assert_eq!(
-        errno(d.fs.lookup(d.ino("/d/a/pwd").await.unwrap(), b"x").await),
+        errno(
+            d.fs.lookup(d.ino("/d/a/pwd").await.unwrap(), b"x", SHELL)
+                .await
+        ),
         Errno::ENOTDIR
     );
     let dir = d.ino("/d/a").await.unwrap();
@@ -253,5 +256,5 @@ async fn forget_drops_what_is_gone_only() {
     );
     d.unlink("/d/a/pwd").await.unwrap();
     d.fs.forget(ino, 1);
-    assert_eq!(errno(d.fs.getattr(ino).await), Errno::ENOENT);
+    assert_eq!(errno(d.fs.getattr(ino, SHELL).await), Errno::ENOENT);
 }

@@ -28,6 +28,9 @@ pub(crate) enum Lack {
     /// It counts a byte string by its base64 text, so that its largest item is smaller by a
     /// quarter (moto 5.2). DynamoDB counts the bytes.
     LargeItems,
+    /// It undoes a refused transaction by putting a copy of the table back, and so loses what
+    /// another writer has committed meanwhile (moto 5.2: `transact_write_items` takes no lock).
+    SeveralWriters,
 }
 
 async fn memory() -> Place {

@@ -3,7 +3,6 @@
 
 use crate::support::dynamodb::Engine;
 use crate::support::http_count::{Answer, Fate, HttpCount};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::process::Command;
 use walletfs::store::{DynamoOptions, DynamoStore, Id, Store, StoreError};
@@ -226,12 +225,34 @@ async fn missing_credentials_are_named_and_nothing_is_asked() {
     assert!(said[0].contains("refuses access"), "{said:?}");
 }
 
+/// The last link of the default chain asks the EC2 metadata service. Elsewhere nobody answers
+/// there, and that must not be told as a store that does not answer.
+#[tokio::test]
+async fn a_metadata_service_that_is_none_is_not_waited_for() {
+    let parent = Parent::new().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metadata = format!("http://{}", silent.local_addr().unwrap());
+    let said = parent
+        .run(
+            "get",
+            &[
+                (ENDPOINT, parent.proxy.url()),
+                ("AWS_EC2_METADATA_DISABLED", "false"),
+                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
+            ],
+        )
+        .await;
+    assert!(
+        said[0].contains("no AWS credentials were found"),
+        "{said:?}"
+    );
+}
+
 /// Credentials expire while a wallet is mounted, and are renewed: the next access uses the new ones.
 #[tokio::test]
 async fn renewed_credentials_are_used_at_the_next_access() {
     let parent = Parent::new().await;
     parent.write("credentials", &keys("default", "AKIAEXPIRED"));
-    assert!(Path::new(&parent.path("credentials")).exists());
     let said = parent.run("renew", &[(ENDPOINT, parent.proxy.url())]).await;
     assert!(said[0].contains("renew them"), "{said:?}");
     assert_eq!(said[1], "an answer");

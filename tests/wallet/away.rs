@@ -110,20 +110,6 @@ async fn reading_goes_on_and_nobody_waits_twice() {
     assert_eq!(device.wallet.freshen().await.unwrap(), Freshness::Current);
 }
 
-/// What is logged, by whoever runs on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_log_says_once_that_the_store_went_away_and_once_that_it_is_back() {
     let Scene {
@@ -133,13 +119,7 @@ async fn the_log_says_once_that_the_store_went_away_and_once_that_it_is_back() {
         ..
     } = scene().await;
     let log = Log::default();
-    let to = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || to.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = log.listen();
     for _ in 0..3 {
         failing.fail_all(unreachable());
         for _ in 0..4 {
@@ -151,7 +131,7 @@ async fn the_log_says_once_that_the_store_went_away_and_once_that_it_is_back() {
         device.wallet.require_current().await.unwrap();
         device.put(id, info("topsecret"), "hidden").await;
     }
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let count = |what| text.matches(what).count();
     assert_eq!(count("WARN"), 3, "{text}");
     assert_eq!(

@@ -428,6 +428,67 @@ async fn damage_does_not_hide_a_replay_from_a_session_that_knows_better() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn damage_does_not_hide_an_item_from_after_the_head() {
+    let scene = scene().await;
+    let [a, b, _] = scene.ids[..] else { panic!() };
+    let head = scene.item(Id::Head);
+    scene.device.put(a, Field::Uid, "after the head").await;
+    scene.set(head);
+    let mut bad = scene.item(b);
+    bad.meta = Bytes::from_static(&[1; 300]);
+    scene.set(bad);
+    let refused = scene.refused().await;
+    assert!(is_integrity(&refused, "newer than the head"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_ends_the_snapshots_life_and_is_logged_once() {
+    let scene = scene().await;
+    let log = Log::default();
+    let _logging = log.listen();
+    scene.store.items().remove(&Id::Head);
+    for _ in 0..3 {
+        scene.device.wallet.require_current().await.unwrap_err();
+        assert_eq!(scene.device.wallet.fresh_for(), None);
+        scene.device.wallet.freshen().await.unwrap_err();
+        grow_old().await;
+    }
+    assert_eq!(log.text().matches("ERROR").count(), 1, "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_that_are_not_those_of_meta_are_damaged_and_not_written_over() {
+    let scene = scene().await;
+    let id = Id::Secret([9; 16]);
+    let meta = scene.device.meta(scene.ids[0]).unwrap();
+    // Meta names a field, and data has none.
+    forge(&scene.store, &scene.key, id, |data_hash| {
+        let access = "forged".into();
+        Meta {
+            data_hash,
+            access,
+            ..meta
+        }
+        .encode()
+    });
+    let device = scene.mount().await.unwrap();
+    let read = device.read(id, &Field::Uid).await;
+    assert!(
+        matches!(read, Err(WalletError::Damaged(of)) if of == id),
+        "{read:?}"
+    );
+    let read = device.read(id, &Field::Pwd).await;
+    assert!(matches!(read, Err(WalletError::NotFound)), "{read:?}");
+    let write = device
+        .fields(vec![put(id, Field::Pwd, Expected::Any, "x")])
+        .await;
+    assert!(
+        matches!(write, Err(WalletError::Damaged(of)) if of == id),
+        "{write:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn damaged_values_are_a_fault_of_their_secret_alone() {
     let scene = scene().await;
     let [a, b, _] = scene.ids[..] else { panic!() };

@@ -205,6 +205,36 @@ async fn an_evicted_body_is_fetched_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_load_lets_go_of_bodies_that_are_no_secrets_any_more() {
+    let store = Arc::new(MemoryStore::new());
+    let (maker, key, ids) = wallet_of(&store, 3).await;
+    let o = Options {
+        cache_bytes: 3 * store.items()[&ids[0]].data.len(),
+        ..options()
+    };
+    let device = try_another(&store, &key, Seen::in_memory(), o)
+        .await
+        .unwrap();
+    let remove = FieldEdit {
+        secret: ids[0],
+        field: Field::Uid,
+        expect: Expected::Any,
+        change: FieldChange::Remove,
+    };
+    maker.fields(vec![remove]).await.unwrap();
+    maker.remove(ids[0]).await.unwrap();
+    maker.put(ids[1], Field::Uid, "changed").await;
+    let new = maker.create("d", "new").await;
+    device.wallet.require_current().await.unwrap();
+    device.made();
+    for id in [ids[1], ids[2], new] {
+        assert!(device.wallet.cached_body(id).is_some());
+    }
+    assert_eq!(device.read(ids[1], &Field::Uid).await.unwrap(), "changed");
+    assert_eq!(device.made(), calls(0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_refresh_serves_all_who_wait() {
     let memory = Arc::new(MemoryStore::new());
     let (maker, key, ids) = wallet_of(&memory, 3).await;

@@ -135,8 +135,8 @@ fn no_credentials(error: &CredentialsError) -> Fault {
              ~/.aws/credentials"
         }
         _ => {
-            "the AWS credentials could not be had: renew them (`aws sso login`, or new keys); the \
-             next access uses them"
+            "the AWS credentials could not be had: set them up with `walletfs init`, or renew them \
+             (`aws sso login`, or new keys); the next access uses them"
         }
     };
     Fault::known(StoreError::Denied(text.into()), Retry::Never)

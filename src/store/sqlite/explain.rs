@@ -71,3 +71,42 @@ fn denied(path: &Path) -> StoreError {
         path.display()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn sqlites_codes_are_told_for_what_they_are() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("wallet.sqlite");
+        std::fs::write(&path, "").expect("it is written");
+        let told = |code| {
+            let quoted = Some("what the file holds".into());
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), quoted);
+            let told = Error::Sqlite(error).explain(&path);
+            let text = told.to_string();
+            assert!(!text.contains("what the file holds"), "{text}");
+            told
+        };
+        use StoreError::*;
+        assert!(matches!(told(ffi::SQLITE_BUSY), Busy(_)));
+        assert!(matches!(told(ffi::SQLITE_READONLY), Denied(_)));
+        assert!(matches!(told(ffi::SQLITE_PERM), Denied(_)));
+        assert!(matches!(told(ffi::SQLITE_CANTOPEN), Denied(_)));
+        assert!(matches!(told(ffi::SQLITE_IOERR), Unreachable(_)));
+        assert!(matches!(told(ffi::SQLITE_TOOBIG), Invalid(_)));
+        assert!(matches!(told(ffi::SQLITE_CONSTRAINT), Invalid(_)));
+        let failed = |code, words: &str| match told(code) {
+            Failed(text) => assert!(text.contains(words), "{text}"),
+            other => panic!("{other:?}"),
+        };
+        failed(ffi::SQLITE_FULL, "no space");
+        failed(ffi::SQLITE_CORRUPT, "damaged");
+        failed(ffi::SQLITE_NOTADB, "not a wallet file");
+        failed(ffi::SQLITE_NOMEM, "SQLite");
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(matches!(told(ffi::SQLITE_CANTOPEN), Missing(_)));
+    }
+}
