@@ -1,0 +1,129 @@
+//! Every command line, option, variable and exit code of the pages is the program's.
+
+use crate::pages::Page;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use std::collections::BTreeSet;
+use walletfs::cli::args::Cli;
+use walletfs::cli::exit::Exit;
+
+/// The words of a command line of the shell, up to what is not the program's: an operator, a
+/// comment or a redirection.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = None::<String>;
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '|' | ';' | '&' | '<' | '>') => {
+                // The number of a descriptor belongs to the redirection.
+                word = word.filter(|word| word.chars().any(|c| !c.is_ascii_digit()));
+                break;
+            }
+            (None, '#') if word.is_none() => break,
+            (None, ' ') => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    assert_eq!(quote, None, "{line}: a quote that is not closed");
+    words.extend(word);
+    words
+}
+
+/// The command lines of a page: those typed at a prompt, and inline code that is one.
+fn command_lines(page: &Page) -> Vec<String> {
+    let blocks = page.blocks("console");
+    let typed = blocks
+        .iter()
+        .flatten()
+        .filter_map(|line| line.trim_start().strip_prefix("$ "));
+    typed
+        .chain(page.code())
+        .filter(|line| line.starts_with("walletfs "))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_line_is_understood() {
+    for page in Page::all() {
+        for line in command_lines(&page) {
+            let words = words(&line);
+            if let Err(error) = Cli::try_parse_from(&words) {
+                // `walletfs mount` names the command, and is not to be typed.
+                let named = words.len() == 2 && error.kind() == ErrorKind::MissingRequiredArgument;
+                assert!(
+                    named || !error.use_stderr(),
+                    "{}: {line}\n{error}",
+                    page.path.display()
+                );
+            }
+        }
+    }
+    assert!(command_lines(&Page::readme()).len() >= 10);
+}
+
+#[test]
+fn every_option_and_variable_is_there() {
+    let mut program = Cli::command();
+    program.build();
+    let mut options = BTreeSet::new();
+    let mut help = program.render_long_help().to_string();
+    for command in program.get_subcommands_mut() {
+        help += &command.render_long_help().to_string();
+        for argument in command.get_arguments() {
+            options.extend(argument.get_long().map(|name| format!("--{name}")));
+        }
+    }
+    for page in Page::all() {
+        for code in page.code() {
+            let first = code.split([' ', '=']).next().unwrap_or_default();
+            let known = match first {
+                option if option.starts_with("--") => options.contains(option),
+                variable if variable.starts_with("WALLETFS_") => help.contains(variable),
+                _ => true,
+            };
+            assert!(known, "{}: `{code}`", page.path.display());
+        }
+    }
+}
+
+#[test]
+fn exit_codes_are_the_programs() {
+    let expected = Exit::ALL.map(|exit| exit.code().to_string());
+    let mut tables = 0;
+    for page in Page::all() {
+        let codes: Vec<_> = page.table("exit code").iter().map(|row| row.0).collect();
+        if !codes.is_empty() {
+            assert_eq!(codes, expected, "{}", page.path.display());
+            tables += 1;
+        }
+    }
+    assert!(tables > 0);
+
+    let program = Cli::command();
+    let help = program.get_after_help().expect("it ends so").to_string();
+    let list = help.strip_prefix("Exit codes: ").expect("it is the codes");
+    let codes = list.split(", ").filter_map(|code| code.split(' ').next());
+    assert_eq!(codes.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn words_are_the_shells() {
+    let cases: [(&str, &[&str]); 5] = [
+        ("a  b", &["a", "b"]),
+        ("a 'b c' \"d\"e ''", &["a", "b c", "de", ""]),
+        ("a b 3< c", &["a", "b"]),
+        ("a b3 | c", &["a", "b3"]),
+        ("a b#c # d", &["a", "b#c"]),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(words(line), expected, "{line}");
+    }
+}

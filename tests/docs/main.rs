@@ -1,0 +1,7 @@
+//! The README and the manual say what the program does: what a machine can check of that.
+
+mod commands;
+mod pages;
+mod policy;
+#[path = "../support/mod.rs"]
+mod support;
