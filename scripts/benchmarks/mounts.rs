@@ -59,11 +59,11 @@ impl Mounted {
             let status = Command::new(WALLETFS)
                 .arg("--config-dir")
                 .arg(&config)
+                .args(arguments)
                 .args([
                     "--memorable-password-command",
                     &format!("echo '{PASSWORD}'"),
                 ])
-                .args(arguments)
                 .stdout(Stdio::null())
                 .status()?;
             if status.success() {
