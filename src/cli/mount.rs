@@ -75,7 +75,7 @@ fn background(global: &Global, args: Mount) -> Result<(), Failure> {
         )
     })?;
     let mut herald = Some(herald);
-    let ended = begin(global, args, input.into(), || match herald.take() {
+    let ended = begin(global, args, input, || match herald.take() {
         Some(herald) => herald.tell(&Outcome::Ready),
         None => Ok(()),
     });
