@@ -3,7 +3,7 @@
 //! A session is one process. It holds the unlocked wallet, serves the mount, listens on a control
 //! socket, and ends by locking: for want of an access, at the end of its lifetime, on request, on a
 //! signal, or when somebody unmounts it. [`gate::Gate`] decides whether a request passes,
-//! [`live::run`] is the loop, [`lock`] the order in which everything is given up. Nothing here
+//! [`live::run`] is the loop, `lock.rs` the order in which everything is given up. Nothing here
 //! knows a wire format or the meaning of a file.
 
 pub mod control;
