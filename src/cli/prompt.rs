@@ -12,10 +12,10 @@ pub(super) fn possible() -> bool {
 
 /// Asks for something that is not shown while it is typed.
 pub(super) fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
-    // An interrupt would end the program while the terminal does not echo; rpassword says so too.
-    let held = sys::InterruptsHeld::new();
-    let typed = rpassword::prompt_password(prompt);
-    drop(held);
+    // Quiet before the prompt stands there, so that no key is shown and no interrupt goes astray
+    // between the two. rpassword says by an error that the person interrupted.
+    let quiet = sys::QuietTerminal::new();
+    let typed = quiet.and_then(|_quiet| rpassword::prompt_password(prompt));
     match typed {
         Ok(typed) => Ok(SecretBytes::new(typed.into_bytes())),
         Err(error) => Err(match error.kind() {

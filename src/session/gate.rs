@@ -101,13 +101,13 @@ impl Gate {
     }
 
     fn left_to_end(&self, now: Duration) -> Option<Duration> {
-        let lifetime = self.lifetime?;
-        Some((self.opened + lifetime).saturating_sub(now))
+        let age = now.saturating_sub(self.opened);
+        Some(self.lifetime?.saturating_sub(age))
     }
 
     fn left_to_idle(&self, now: Duration) -> Option<Duration> {
         let last = Duration::from_nanos(self.last.load(Ordering::Relaxed));
-        Some((last + self.timeout?).saturating_sub(now))
+        Some(self.timeout?.saturating_sub(now.saturating_sub(last)))
     }
 }
 
@@ -194,11 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_never() {
-        let rig = rig(0, 0);
-        rig.pass(u64::from(u32::MAX));
-        assert!(rig.gate.enter(true));
-        assert_eq!(rig.gate.left(), (None, None));
+    fn none_is_never_and_the_longest_time_is_a_time() {
+        for (never, left) in [(0, None), (u64::MAX, Some(Duration::from_secs(u64::MAX)))] {
+            let rig = rig(never, never);
+            assert_eq!(rig.gate.left(), (left, left));
+            rig.pass(u64::from(u32::MAX));
+            assert!(rig.gate.enter(true));
+        }
     }
 
     #[test]

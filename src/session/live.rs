@@ -56,8 +56,8 @@ pub enum SessionError {
     Private(#[from] PrivateError),
     /// The kernel or fusermount3 refused.
     #[error(
-        "cannot mount on {dir}: {source}; see that FUSE is there (`ls -l /dev/fuse`, and the \
-         package fuse3 for fusermount3)", dir = .dir.display()
+        "cannot mount on {dir}: {why}; see that FUSE is there (`ls -l /dev/fuse`, and the package \
+         fuse3 for fusermount3)", dir = .dir.display(), why = .source.to_string().trim_end()
     )]
     Mount {
         /// The directory.

@@ -22,15 +22,12 @@ pub struct Entry {
     pub path: PathBuf,
     /// Its type, such as `ext4` or `fuse.walletfs`.
     pub kind: String,
-    /// What it says it is made of, such as a device.
-    pub source: String,
 }
 
 impl Entry {
-    /// Whether this is one of ours. The type names us only where fusermount3 mounted: for a mount
-    /// by the system call itself fuser leaves the subtype out.
+    /// Whether this is one of ours.
     pub fn is_ours(&self) -> bool {
-        self.source == "walletfs" && matches!(self.kind.as_str(), "fuse.walletfs" | "fuse")
+        self.kind == "fuse.walletfs"
     }
 }
 
@@ -60,14 +57,12 @@ fn parse_line(line: &[u8]) -> Option<Entry> {
     let device = String::from_utf8(fields.nth(1)?.to_vec()).ok()?;
     let path = PathBuf::from(OsString::from_vec(unescape(fields.nth(1)?)));
     // Any number of optional fields, then a single hyphen.
-    let mut last = fields.skip_while(|field| *field != b"-").skip(1);
-    let mut text = || String::from_utf8(unescape(last.next()?)).ok();
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
     Some(Entry {
         id,
         device,
         path,
-        kind: text()?,
-        source: text()?,
+        kind: String::from_utf8(kind.to_vec()).ok()?,
     })
 }
 
@@ -144,15 +139,13 @@ mod tests {
 22 28 0:20 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw\n\
 36 35 98:0 /mnt1 /mnt/two\\040words\\134\\011x rw,noatime master:1 shared:2 - ext3 /dev/root rw\n\
 90 28 0:51 / /home/a/wallet rw,nosuid,nodev - fuse.walletfs walletfs rw,user_id=0\n\
-91 28 0:52 / /root/wallet rw,nosuid,nodev - fuse walletfs rw,user_id=0\n\
 92 28 0:53 / /mnt/a rw,nosuid,nodev - fuse.sshfs walletfs rw,user_id=0\n\
-93 28 0:54 / /mnt/b rw,nosuid,nodev - fuse other\\040fs rw,user_id=0\n\
 a line that is none\n";
 
     #[test]
     fn entries_are_read_with_their_escapes() {
         let entries = parse(TABLE);
-        assert_eq!(entries.len(), 6);
+        assert_eq!(entries.len(), 4);
         assert_eq!(entries[0].path, Path::new("/sys"));
         assert_eq!(entries[0].kind, "sysfs");
         assert_eq!(entries[1].path, Path::new("/mnt/two words\\\tx"));
@@ -163,12 +156,10 @@ a line that is none\n";
                 device: "0:51".into(),
                 path: "/home/a/wallet".into(),
                 kind: "fuse.walletfs".into(),
-                source: "walletfs".into(),
             }
         );
-        assert_eq!(entries[5].source, "other fs");
         let ours: Vec<bool> = entries.iter().map(Entry::is_ours).collect();
-        assert_eq!(ours, [false, false, true, true, false, false]);
+        assert_eq!(ours, [false, false, true, false]);
     }
 
     #[test]

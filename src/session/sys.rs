@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -152,7 +152,6 @@ pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
 
 /// Points standard input, output and error at `/dev/null`.
 pub fn silence_standard_streams() -> io::Result<()> {
-    use std::os::fd::AsRawFd;
     let null = std::fs::OpenOptions::new()
         .read(true)
         .write(true)
@@ -181,28 +180,50 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// While this lives, an interrupt (Ctrl-C) does not end the process. For the time in which the
-/// terminal does not echo: an end there would leave it so.
-pub struct InterruptsHeld(libc::sighandler_t);
+/// While this lives, the terminal shows nothing that is typed and hands over each key as it is,
+/// Ctrl-C too, and an interrupt does not end the process: an end would leave the terminal so.
+pub struct QuietTerminal {
+    terminal: File,
+    before: libc::termios,
+    on_interrupt: libc::sighandler_t,
+}
 
-impl InterruptsHeld {
-    /// Holds interrupts until the value is dropped.
-    pub fn new() -> Self {
+impl QuietTerminal {
+    /// Quiets the terminal of this process (termios(3)) until the value is dropped.
+    pub fn new() -> io::Result<Self> {
+        let terminal = File::open("/dev/tty")?;
+        let mut before = std::mem::MaybeUninit::uninit();
+        // SAFETY: the descriptor is open, and `before` is room for one termios.
+        check(unsafe { libc::tcgetattr(terminal.as_raw_fd(), before.as_mut_ptr()) })?;
+        // SAFETY: the call succeeded, so it filled it.
+        let before = unsafe { before.assume_init() };
+        let mut quiet = before;
+        quiet.c_lflag &= !(libc::ECHO | libc::ECHONL | libc::ICANON | libc::ISIG);
         // SAFETY: SIG_IGN is a valid disposition and runs no code of ours.
-        InterruptsHeld(unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) })
+        let on_interrupt = unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+        // From here on a failure is undone by the drop.
+        let quieted = QuietTerminal {
+            terminal,
+            before,
+            on_interrupt,
+        };
+        quieted.set(&quiet)?;
+        Ok(quieted)
+    }
+
+    fn set(&self, how: &libc::termios) -> io::Result<()> {
+        // SAFETY: the descriptor is open; `how` is only read, alive during the call.
+        check(unsafe { libc::tcsetattr(self.terminal.as_raw_fd(), libc::TCSANOW, how) })?;
+        Ok(())
     }
 }
 
-impl Default for InterruptsHeld {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for InterruptsHeld {
+impl Drop for QuietTerminal {
     fn drop(&mut self) {
-        // SAFETY: puts back the disposition that `new` was given by the system.
-        unsafe { libc::signal(libc::SIGINT, self.0) };
+        // A terminal that went away needs nothing any more.
+        let _ = self.set(&self.before);
+        // SAFETY: puts back the disposition that the system gave for it.
+        unsafe { libc::signal(libc::SIGINT, self.on_interrupt) };
     }
 }
 
@@ -221,7 +242,7 @@ pub fn die_of_interrupt() -> ! {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
-    use std::os::fd::{AsRawFd, IntoRawFd};
+    use std::os::fd::IntoRawFd;
 
     #[test]
     fn boottime_moves_forward() {

@@ -116,7 +116,7 @@ fn lost_content_is_told_by_the_exit_code_in_the_foreground() {
     wait_for("it mounts", || dir.join(".walletfs/status").exists());
     fs::create_dir_all(dir.join("d/a")).unwrap();
     let mut held = fs::File::create(dir.join("d/a/pwd")).unwrap();
-    held.write_all(b"lost").unwrap();
+    held.write_all(b"xy67Gh!8").unwrap();
     let store = machine.path("c/data/default.sqlite");
     fs::rename(&store, machine.path("away")).unwrap();
     signal(child.id(), "TERM");
@@ -126,8 +126,42 @@ fn lost_content_is_told_by_the_exit_code_in_the_foreground() {
         log.contains("unsaved content of 1 files could not be stored"),
         "{log}"
     );
-    assert!(!log.contains("lost\n"), "never a value");
+    assert!(!log.contains("xy67Gh!8"), "never a value");
     drop(held);
+}
+
+#[test]
+fn a_mount_that_nobody_waits_for_any_more_is_taken_back() {
+    let machine = Machine::with_wallet();
+    let dir = machine.path("w");
+    // As `walletfs mount` starts it, but interrupted meanwhile: nobody reads its word.
+    let like = machine.walletfs(["mount", "--foreground", "--background"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(like.get_program());
+    command.args(like.get_args()).arg(&dir).env_clear();
+    for (name, value) in like.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(writer)
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(MEMORABLE.as_bytes())
+        .unwrap();
+    child.wait().unwrap();
+    assert!(machine.log().contains("mounted on"), "{}", machine.log());
+    assert!(
+        machine.log().contains("nobody waits for it"),
+        "{}",
+        machine.log()
+    );
+    assert_eq!(mounted_below(&dir), [""; 0]);
 }
 
 #[test]
