@@ -2,7 +2,7 @@
 
 use crate::pages::Page;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory, Parser};
 use std::collections::BTreeSet;
 use walletfs::cli::args::Cli;
 use walletfs::cli::exit::Exit;
@@ -69,27 +69,44 @@ fn every_command_line_is_understood() {
     assert!(command_lines(&Page::readme()).len() >= 10);
 }
 
+/// The options of the program and of every command, but the hidden ones.
+fn options(program: &Command) -> BTreeSet<String> {
+    let commands = program.get_subcommands().chain([program]);
+    let shown = commands
+        .flat_map(Command::get_arguments)
+        .filter(|argument| !argument.is_hide_set());
+    shown
+        .filter_map(Arg::get_long)
+        .map(|name| format!("--{name}"))
+        .collect()
+}
+
 #[test]
-fn every_option_and_variable_is_there() {
+fn options_and_variables_are_the_programs() {
     let mut program = Cli::command();
     program.build();
-    let mut options = BTreeSet::new();
-    let mut help = program.render_long_help().to_string();
+    let options = options(&program);
+    let mut help = String::new();
     for command in program.get_subcommands_mut() {
         help += &command.render_long_help().to_string();
-        for argument in command.get_arguments() {
-            options.extend(argument.get_long().map(|name| format!("--{name}")));
-        }
     }
+    let variables: BTreeSet<_> = help
+        .split(|c: char| !c.is_ascii_uppercase() && c != '_')
+        .collect();
     for page in Page::all() {
+        let mut documented = BTreeSet::new();
         for code in page.code() {
-            let first = code.split([' ', '=']).next().unwrap_or_default();
-            let known = match first {
-                option if option.starts_with("--") => options.contains(option),
-                variable if variable.starts_with("WALLETFS_") => help.contains(variable),
-                _ => true,
+            let known = if code.starts_with("--") {
+                documented.insert(code.to_owned());
+                code.split(' ').next().is_some_and(|o| options.contains(o))
+            } else {
+                !code.starts_with("WALLETFS_") || variables.contains(code)
             };
             assert!(known, "{}: `{code}`", page.path.display());
+        }
+        if page.path.ends_with("walletfs.1.md") {
+            let missing: Vec<_> = options.difference(&documented).collect();
+            assert!(missing.is_empty(), "not in the manual: {missing:?}");
         }
     }
 }
@@ -99,13 +116,13 @@ fn exit_codes_are_the_programs() {
     let expected = Exit::ALL.map(|exit| exit.code().to_string());
     let mut tables = 0;
     for page in Page::all() {
-        let codes: Vec<_> = page.table("exit code").iter().map(|row| row.0).collect();
+        let codes = page.column("exit code");
         if !codes.is_empty() {
             assert_eq!(codes, expected, "{}", page.path.display());
             tables += 1;
         }
     }
-    assert!(tables > 0);
+    assert_eq!(tables, 2, "the README and the manual have the list");
 
     let program = Cli::command();
     let help = program.get_after_help().expect("it ends so").to_string();

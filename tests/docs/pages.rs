@@ -68,16 +68,15 @@ impl Page {
             .collect()
     }
 
-    /// The first and the second cell of the rows of tables whose first column is headed so.
-    pub(crate) fn table(&self, heading: &str) -> Vec<(&str, &str)> {
+    /// The first cells of the rows of tables whose first column is headed so.
+    pub(crate) fn column(&self, heading: &str) -> Vec<&str> {
         let mut rows = Vec::new();
         let mut within = false;
         for line in self.prose() {
-            let mut cells = line.split('|').skip(1).map(str::trim);
-            match (cells.next(), cells.next()) {
-                (Some(first), Some(_)) if first.eq_ignore_ascii_case(heading) => within = true,
-                (Some(first), Some(_)) if first.starts_with("---") => {}
-                (Some(first), Some(second)) if within => rows.push((first, second)),
+            match line.split('|').nth(1).map(str::trim) {
+                Some(cell) if cell == heading => within = true,
+                Some(cell) if cell.starts_with("---") => {}
+                Some(cell) if within => rows.push(cell),
                 _ => within = false,
             }
         }
