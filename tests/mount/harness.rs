@@ -1,0 +1,517 @@
+//! Throw-away wallets of the real program, mounted in directories of their own, and the programs
+//! that play on them.
+//!
+//! Nothing outlives a test: a mount ends with its [`Mount`], also when the test fails, and a process
+//! that hangs is ended after [`PATIENCE`], upon which every call on its mount fails. Only processes
+//! of this module's own making are ended, by their ids. Of a test that fails the directory stays,
+//! since nothing may be deleted through a mount.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Lines, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const DEVICE: &str = "Device 22!";
+const MEMORABLE: &str = "Memorable 1!";
+
+/// Longer than any program or mount of these tests takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// For commands that programs of the system are found in, and nothing of the tester's own.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The program. The run as another user names a copy, since that user may not reach the original.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("WALLETFS_TEST_PROGRAM")
+        .map_or(env!("CARGO_BIN_EXE_walletfs").into(), PathBuf::from)
+}
+
+/// A wallet of its own, with its configuration, in a directory of its own.
+pub(crate) struct Wallet {
+    dir: tempfile::TempDir,
+}
+
+impl Wallet {
+    /// A new, empty wallet in a SQLite file. Made by `init` once for all tests, and copied: deriving
+    /// its keys takes a while.
+    pub(crate) fn new() -> Wallet {
+        const FILES: [&str; 4] = [
+            "default.json",
+            "default.key",
+            "state/default.seen",
+            "data/default.sqlite",
+        ];
+        static MADE: OnceLock<[Vec<u8>; 4]> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let wallet = Wallet::empty();
+            wallet.init(&["--store", "local"]);
+            FILES.map(|file| fs::read(wallet.config().join(file)).unwrap())
+        });
+        let wallet = Wallet::empty();
+        for dir in ["state", "data"] {
+            private(&wallet.config().join(dir), 0o700, |dir| fs::create_dir(dir));
+        }
+        for (file, content) in FILES.iter().zip(made) {
+            let file = wallet.config().join(file);
+            private(&file, 0o600, |file| fs::write(file, content));
+        }
+        let store = wallet.config().join("data/default.sqlite");
+        wallet.configure("path", store.to_str());
+        wallet
+    }
+
+    /// A new, empty wallet in a table of a DynamoDB engine.
+    pub(crate) fn in_table(endpoint: &str, table: &str) -> Wallet {
+        let wallet = Wallet::empty();
+        let mut options = vec!["--store", "dynamodb", "--table", table];
+        options.extend(["--endpoint-url", endpoint]);
+        wallet.init(&options);
+        wallet
+    }
+
+    fn empty() -> Wallet {
+        let dir = tempfile::Builder::new().prefix("walletfs-").tempdir();
+        let wallet = Wallet { dir: dir.unwrap() };
+        private(&wallet.config(), 0o700, |dir| fs::create_dir(dir));
+        wallet
+    }
+
+    fn init(&self, options: &[&str]) {
+        let mut command = self.walletfs("init");
+        // It may have notices of what an engine does not have.
+        run(command.args(options)).success_with_notices();
+    }
+
+    /// A directory that every test may use, outside of any mount.
+    pub(crate) fn path(&self) -> PathBuf {
+        fs::canonicalize(self.dir.path()).unwrap()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path().join("config")
+    }
+
+    /// Changes a key of the configuration.
+    pub(crate) fn configure(&self, key: &str, value: impl Into<Value>) {
+        let file = self.config().join("default.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        config[key] = value.into();
+        fs::write(file, config.to_string()).unwrap();
+    }
+
+    /// The program with both passwords at hand, and no wallet of the tester's own in reach.
+    pub(crate) fn walletfs(&self, command: &str) -> Command {
+        let say = |password: &str| format!("printf '%s\\n' '{password}'");
+        let mut walletfs = tool(program());
+        walletfs
+            .arg("--config-dir")
+            .arg(self.config())
+            .arg(command)
+            .env("HOME", self.path())
+            .env("WALLETFS_DEVICE_PASSWORD_COMMAND", say(DEVICE))
+            .env("WALLETFS_MEMORABLE_PASSWORD_COMMAND", say(MEMORABLE))
+            .env("AWS_ACCESS_KEY_ID", "AKIAWALLETFSTEST")
+            .env("AWS_SECRET_ACCESS_KEY", "not a secret")
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        // A DynamoDB that the tester names may be AWS's.
+        if std::env::var_os("WALLETFS_TEST_DYNAMODB_URL").is_some() {
+            walletfs.envs(std::env::vars_os().filter(|(key, _)| {
+                let key = key.to_string_lossy();
+                key.starts_with("AWS_")
+            }));
+        }
+        walletfs
+    }
+
+    /// Mounts on the directory `name`, in the background.
+    pub(crate) fn mount(&self, name: &str, options: &[&str]) -> Mount<'_> {
+        let dir = self.path().join(name);
+        let mut command = self.walletfs("mount");
+        // Nothing that a test forgets stays for ever.
+        command.args(["--timeout", "0", "--lifetime", "600"]);
+        let said = run(command.args(options).arg(&dir)).success();
+        assert_eq!(said, "", "a mount to the background says nothing");
+        Mount::of(self, dir)
+    }
+
+    /// Mounts with a domain `d` and a secret `a` in it, made if they are missing.
+    pub(crate) fn mount_secret(&self) -> Mount<'_> {
+        self.mount_secret_with(&[])
+    }
+
+    /// As [`Wallet::mount_secret`], with options of `mount`.
+    pub(crate) fn mount_secret_with(&self, options: &[&str]) -> Mount<'_> {
+        let mount = self.mount("w", options);
+        fs::create_dir_all(mount.path("d/a")).unwrap();
+        mount
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.config().join("state/default.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Wallet {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.dir.disable_cleanup(true);
+            let path = self.path();
+            eprintln!("left behind: {}; the log: {}", path.display(), self.log());
+        } else {
+            // Each `Mount` has seen to that.
+            assert_eq!(
+                mounts_below(&self.path()),
+                [""; 0],
+                "nothing is mounted any more"
+            );
+        }
+    }
+}
+
+/// A wallet's mount, and the process behind it. Both end with this, at the latest.
+pub(crate) struct Mount<'a> {
+    wallet: &'a Wallet,
+    dir: PathBuf,
+    pid: u32,
+    mounted: bool,
+    /// Closed by the drop, upon which nobody waits for the process to hang any more.
+    _watched: Sender<()>,
+}
+
+impl<'a> Mount<'a> {
+    fn of(wallet: &'a Wallet, dir: PathBuf) -> Mount<'a> {
+        let status = fs::read(dir.join(".walletfs/status")).unwrap();
+        let status: Value = serde_json::from_slice(&status).unwrap();
+        let pid = status["pid"].as_u64().unwrap().try_into().unwrap();
+        let (watched, end) = channel();
+        thread::spawn(move || {
+            if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("a mount lasts too long: ending its process {pid}");
+                kill(pid);
+            }
+        });
+        Mount {
+            wallet,
+            dir,
+            pid,
+            mounted: true,
+            _watched: watched,
+        }
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path in the mount.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.dir.join(path)
+    }
+
+    /// What `/.walletfs/status` says.
+    pub(crate) fn status(&self) -> Value {
+        let status = fs::read(self.path(".walletfs/status")).unwrap();
+        serde_json::from_slice(&status).unwrap()
+    }
+
+    /// The wallet's generation, as this mount knows it.
+    pub(crate) fn generation(&self) -> u64 {
+        self.status()["generation"].as_u64().unwrap()
+    }
+
+    /// What happens in `act`, and the number of commits that it takes. The kernel sends the release
+    /// of a file after `close` has returned, so the last one is waited for.
+    #[track_caller]
+    pub(crate) fn commits<T>(&self, act: impl FnOnce() -> T) -> (T, u64) {
+        let before = self.generation();
+        let result = act();
+        (result, self.settled() - before)
+    }
+
+    /// Waits until everything that was closed is stored, and gives the generation.
+    #[track_caller]
+    pub(crate) fn settled(&self) -> u64 {
+        let mut status = Value::Null;
+        wait_for("everything is stored", || {
+            status = self.status();
+            status["unsaved"] == json!(0)
+        });
+        assert_eq!(
+            status["failed"],
+            json!(0),
+            "content that could not be stored"
+        );
+        status["generation"].as_u64().unwrap()
+    }
+
+    /// Runs a shell's script in the directory `d/a` of the mount, and gives what it says.
+    #[track_caller]
+    pub(crate) fn run(&self, shell: &str, script: &str) -> String {
+        let mut command = tool(shell);
+        let command = command.arg("-c").arg(script).current_dir(self.path("d/a"));
+        run(command).success()
+    }
+
+    /// As [`Mount::run`], by bash.
+    #[track_caller]
+    pub(crate) fn sh(&self, script: &str) -> String {
+        self.run("bash", script)
+    }
+
+    /// Runs a Python script in the directory `d/a` of the mount, and gives what it says.
+    #[track_caller]
+    pub(crate) fn python(&self, script: &str) -> String {
+        run(python(script).current_dir(self.path("d/a"))).success()
+    }
+
+    /// Unmounts, once everything that was closed is stored.
+    pub(crate) fn unmount(mut self) {
+        self.settled();
+        self.mounted = false;
+        let mut command = self.wallet.walletfs("unmount");
+        run(command.arg(&self.dir)).success();
+    }
+
+    /// Unmounts, mounts again on the same directory: what is there now was stored.
+    pub(crate) fn again(self) -> Mount<'a> {
+        let (wallet, dir) = (self.wallet, self.dir.clone());
+        self.unmount();
+        wallet.mount(dir.file_name().unwrap().to_str().unwrap(), &[])
+    }
+
+    /// Content of a file.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> String {
+        let content = fs::read(self.path(path));
+        let content = content.unwrap_or_else(|e| panic!("{path}: {e}"));
+        String::from_utf8_lossy(&content).into_owned()
+    }
+
+    /// Writes a file whole, and waits until it is stored.
+    #[track_caller]
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self.settled();
+    }
+
+    /// Names in a directory, sorted.
+    pub(crate) fn names(&self, path: &str) -> Vec<String> {
+        names(&self.path(path))
+    }
+}
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        if !self.mounted {
+            return;
+        }
+        let mut unmount = self.wallet.walletfs("unmount");
+        let said = run(unmount.arg("--discard").arg(&self.dir));
+        if thread::panicking() {
+            // Whatever became of that: the process ends, and nothing stays mounted.
+            kill(self.pid);
+            let lazily = ["--unmount", "--lazy", "--quiet"];
+            for (program, options) in [("fusermount3", &lazily[..]), ("umount", &["-l"])] {
+                let mut command = tool(program);
+                let _ = command.args(options).arg(&self.dir).output();
+            }
+        } else {
+            said.success();
+        }
+    }
+}
+
+/// Ends a process of these tests.
+fn kill(pid: u32) {
+    // It may have ended by itself.
+    let _ = tool("kill").args(["-KILL", &pid.to_string()]).output();
+}
+
+/// A command with the environment that tests have: no more than a search path, and no end of the
+/// program that lasts for ever.
+pub(crate) fn tool(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .args(["--kill-after=5", "60"])
+        .arg(program)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null());
+    command
+}
+
+/// A Python script, with `name(f)`: `"ok"`, or the name of the error number that the call fails
+/// with.
+pub(crate) fn python(script: &str) -> Command {
+    const PRELUDE: &str = "\
+import errno, fcntl, mmap, os, signal, stat, sys, time
+def name(f):
+    try: f(); return 'ok'
+    except OSError as e: return errno.errorcode[e.errno]
+def put(path, content):
+    with open(path, 'wb') as f: f.write(content)
+def get(path):
+    with open(path, 'rb') as f: return f.read()
+";
+    let mut command = tool("python3");
+    command.arg("-c").arg(format!("{PRELUDE}{script}"));
+    command
+}
+
+/// What a program said and how it ended.
+pub(crate) struct Said {
+    output: Output,
+    what: String,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Said {
+    let what = format!("{command:?}");
+    let output = command.output().unwrap_or_else(|e| panic!("{what}: {e}"));
+    Said { output, what }
+}
+
+impl Said {
+    /// Standard output of a program that succeeded and said nothing else.
+    #[track_caller]
+    pub(crate) fn success(self) -> String {
+        let (what, errors) = (self.what.clone(), self.errors());
+        let output = self.success_with_notices();
+        assert_eq!(errors, "", "{what}");
+        output
+    }
+
+    /// Standard output of a program that succeeded.
+    #[track_caller]
+    pub(crate) fn success_with_notices(self) -> String {
+        let (output, errors, status) = (self.output(), self.errors(), self.output.status);
+        let what = self.what;
+        assert!(status.success(), "{what}: {status}\n{output}{errors}");
+        output
+    }
+
+    /// Exit code and standard error of a program that failed.
+    #[track_caller]
+    pub(crate) fn failure(self) -> (i32, String) {
+        assert!(!self.output.status.success(), "{}", self.what);
+        (self.output.status.code().unwrap(), self.errors())
+    }
+
+    fn output(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+}
+
+/// A program that runs while the test goes on: it says a line when it is ready, and goes on when it
+/// is told to.
+pub(crate) struct Companion {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Companion {
+    /// Starts a Python script, which says lines by `print` and waits by `input()`.
+    pub(crate) fn python(script: &str, dir: PathBuf) -> Companion {
+        let mut command = python(script);
+        let command = command.current_dir(dir).env("PYTHONUNBUFFERED", "1");
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        Companion { child, said }
+    }
+
+    /// The next line that it says.
+    #[track_caller]
+    pub(crate) fn says(&mut self) -> String {
+        let line = self.said.next().expect("it says a line before it ends");
+        line.unwrap()
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&mut self) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(b"\n").unwrap();
+    }
+
+    /// Waits for its end, which is the signal with this number.
+    #[track_caller]
+    pub(crate) fn killed_by(mut self) -> i32 {
+        let status = self.child.wait().unwrap();
+        // timeout(1) ends as its command did, or by its number and 128.
+        let code = status.code().map(|code| code - 128);
+        status.signal().or(code).unwrap()
+    }
+
+    /// Waits for its end, which is a success.
+    #[track_caller]
+    pub(crate) fn end(mut self) {
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// Makes a file or directory that only its owner may enter.
+fn private(path: &Path, mode: u32, make: impl FnOnce(&Path) -> io::Result<()>) {
+    make(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Names in a directory, sorted.
+pub(crate) fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+/// Paths below `dir` that something is mounted on. (None of ours has a character that the kernel's
+/// table escapes.)
+fn mounts_below(dir: &Path) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let paths = table.lines().filter_map(|line| line.split(' ').nth(4));
+    paths
+        .filter(|path| Path::new(path).starts_with(dir))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Waits until something holds, at most 20 s.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The error number of a call that fails.
+#[track_caller]
+pub(crate) fn errno<T>(result: io::Result<T>) -> i32 {
+    match result {
+        Ok(_) => panic!("the call succeeded"),
+        Err(e) => e.raw_os_error().unwrap_or_else(|| panic!("{e}")),
+    }
+}
+
+/// Whether the tests run as root.
+pub(crate) fn root() -> bool {
+    walletfs::session::sys::euid() == 0
+}

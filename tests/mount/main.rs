@@ -1,0 +1,19 @@
+//! The real program, mounted for real: the kernel and real programs are the subject.
+//!
+//! `user.rs` runs every other test a second time as an unprivileged user, through `fusermount3`.
+
+mod commits;
+mod devices;
+mod handles;
+mod harness;
+mod mappings;
+mod names;
+mod ordinary;
+mod refusals;
+mod requests;
+mod slow;
+#[path = "../support/mod.rs"]
+mod support;
+mod together;
+mod tools;
+mod user;
