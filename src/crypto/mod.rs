@@ -24,6 +24,7 @@ pub use kdf::{DeviceKey, KdfParams, derive_device_key, stretch};
 pub use keyring::{Keyring, new_slot, unlock};
 pub use password::{Weakness, check_strength};
 pub use random::{OsRandom, Random};
+pub(crate) use secret::announce;
 pub use secret::{Key, SecretBytes, on_secret};
 pub use vault::{MAX_SEALED, Vault};
 

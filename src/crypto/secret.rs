@@ -8,13 +8,15 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// What is told of each secret's bytes before they are used.
 static ON_SECRET: OnceLock<fn(&[u8])> = OnceLock::new();
 
-/// Has `notice` called with the bytes of every [`SecretBytes`] and [`Key`] made from here on, so
-/// that a program can keep their memory out of swap. The first call decides.
+/// Has `notice` called with the memory of every secret made from here on ([`SecretBytes`], [`Key`],
+/// content that is being written), so that a program can keep it out of swap. The first call
+/// decides.
 pub fn on_secret(notice: fn(&[u8])) {
     ON_SECRET.get_or_init(|| notice);
 }
 
-fn announce(bytes: &[u8]) {
+/// Tells of memory that is about to hold a secret.
+pub(crate) fn announce(bytes: &[u8]) {
     if let Some(notice) = ON_SECRET.get()
         && !bytes.is_empty()
     {

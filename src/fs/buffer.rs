@@ -1,6 +1,6 @@
 //! [`Buffer`]: content that is being written. It grows without leaving copies behind.
 
-use crate::crypto::SecretBytes;
+use crate::crypto::{self, SecretBytes};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Growing plaintext, wiped when it moves and when it ends.
@@ -9,11 +9,18 @@ pub(super) struct Buffer(Zeroizing<Vec<u8>>);
 
 impl Buffer {
     pub(super) fn of(value: &SecretBytes) -> Self {
-        Buffer(Zeroizing::new(value.expose().to_vec()))
+        Buffer::holding(value.expose())
     }
 
     pub(super) fn copy(&self) -> Self {
-        Buffer(self.0.clone())
+        Buffer::holding(&self.0)
+    }
+
+    fn holding(content: &[u8]) -> Self {
+        let mut buffer = Buffer::default();
+        buffer.resize(content.len());
+        buffer.0.copy_from_slice(content);
+        buffer
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -43,7 +50,11 @@ impl Buffer {
         } else if len < self.0.len() {
             self.0[len..].zeroize();
         }
+        let before = self.0.len();
         self.0.resize(len, 0);
+        if len > before {
+            crypto::announce(&self.0);
+        }
     }
 
     /// The content as it is now, to be sealed.
