@@ -57,7 +57,10 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
         device,
         memorable,
     };
-    let (key, report) = runtime.block_on(steps.make_or_join(&config, &places, wallet))?;
+    let done = runtime.block_on(steps.make_or_join(&config, &places, wallet));
+    // A call of the store that was given up must not hold the program.
+    runtime.shutdown_background();
+    let (key, report) = done?;
 
     config::save_key(&places, wallet, &key)?;
     config.save(&places, wallet)?;

@@ -11,6 +11,7 @@ use std::path::Path;
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &args::Status) -> Result<(), Failure> {
+    let mut silent = None;
     let text = match &args.dir {
         Some(dir) => {
             let status = ask(mounted_on(global, dir)?)?;
@@ -21,7 +22,14 @@ pub(super) fn run(global: &Global, args: &args::Status) -> Result<(), Failure> {
         }
         None => {
             let mounts = global.mounts()?.into_iter();
-            let all = mounts.map(ask).collect::<Result<Vec<_>, _>>()?;
+            // One that does not answer (it may be locking) does not hide the others.
+            let mut all = Vec::new();
+            for answer in mounts.map(ask) {
+                match answer {
+                    Ok(status) => all.push(status),
+                    Err(failure) => silent = Some(failure),
+                }
+            }
             match args.json {
                 true => {
                     let list = serde_json::to_string_pretty(&all);
@@ -34,7 +42,8 @@ pub(super) fn run(global: &Global, args: &args::Status) -> Result<(), Failure> {
             }
         }
     };
-    print(&text)
+    print(&text)?;
+    silent.map_or(Ok(()), Err)
 }
 
 fn mounted_on(global: &Global, dir: &Path) -> Result<Live, Failure> {

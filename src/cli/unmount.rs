@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure, note};
 use crate::session::control::{self, Reply, Request};
 use crate::session::mountpoint;
 use crate::session::registry::{self, Live};
+use std::path::Path;
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &Unmount) -> Result<(), Failure> {
@@ -31,15 +32,24 @@ pub(super) fn lock(live: Live, discard: bool) -> Result<(), Failure> {
         Failure::new(Exit::Failed, message)
     };
     match reply {
-        Ok(Some(Reply::Locked { discarded: 0 }) | None) => Ok(()),
+        Ok(Some(Reply::Locked { discarded: 0 })) => Ok(()),
+        Ok(None) => {
+            // It has left without a word: killed, or locked by something else meanwhile.
+            mountpoint::clear(Path::new(&dir))?;
+            let message = format!(
+                "{dir} is unmounted, but its process ended without saying that everything was \
+                 stored: look whether what you wrote last is there"
+            );
+            Err(Failure::new(Exit::Failed, message))
+        }
         Ok(Some(Reply::Locked { discarded })) => {
             note(&format!("unsaved content of {discarded} files is lost"));
             Ok(())
         }
         Ok(Some(Reply::Unsaved { files })) => {
             let message = format!(
-                "{files} files have content that could not be stored, so {dir} stays mounted; try \
-                 again when the store is back (`walletfs status` says more), or lose the content \
+                "{files} files have content that could not be stored, so {dir} stays mounted; see \
+                 `walletfs status` and its log for the reason, and try again, or lose the content \
                  with `walletfs unmount --discard`"
             );
             Err(Failure::new(Exit::Unreachable, message))

@@ -8,13 +8,14 @@
 
 use super::buffer::Buffer;
 use super::error::{Errno, FsError, FsResult};
-use super::file::{Content, File, Name};
+use super::file::{Content, File, Home, Name};
 use super::inode::Place;
 use super::io::{TOO_LARGE, writable};
 use super::open::Handle;
 use super::tree::field_name;
 use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
+use crate::store::Id;
 use crate::wallet::{Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
 use std::sync::Arc;
 
@@ -277,8 +278,20 @@ impl Fs {
                 mtime_ns: work.mtime_ns,
                 mode: work.mode,
             };
-            if let Err(e) = self.put_beside(&work.place, put).await {
-                return Err(self.note_failed(file, e));
+            let mut place = work.place.clone();
+            let mut kept = self.put_beside(&place, put.clone()).await;
+            if let Err(WalletError::NotFound) = kept {
+                // The whole secret is gone: it is made again, for this content alone.
+                kept = match self.make_again(&file.home).await {
+                    Ok(secret) => {
+                        place.secret = secret;
+                        self.put_beside(&place, put).await
+                    }
+                    Err(e) => Err(e),
+                };
+            }
+            if let Err(e) = kept {
+                return Err(self.note_failed(file, e.into()));
             }
         }
         self.supersede(file, work.seq, &work.place);
@@ -297,7 +310,25 @@ impl Fs {
         self.part(file, place);
     }
 
-    async fn put_beside(&self, place: &Place, put: FieldChange) -> FsResult<()> {
+    /// The secret of this name, made now if there is none.
+    async fn make_again(&self, home: &Home) -> Result<Id, WalletError> {
+        let Home { domain, access } = home.clone();
+        let found = |fs: &Fs| fs.wallet.view().find(&domain, &access);
+        if let Some(secret) = found(self) {
+            return Ok(secret);
+        }
+        let edit = Edit::Create {
+            domain: domain.clone(),
+            access: access.clone(),
+        };
+        match self.wallet.apply(edit).await {
+            Ok(applied) => applied.created.ok_or(WalletError::NotFound),
+            Err(WalletError::Exists) => found(self).ok_or(WalletError::NotFound),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn put_beside(&self, place: &Place, put: FieldChange) -> Result<(), WalletError> {
         let time = utc(self.options.clock.wall_ns());
         for attempt in 1..=9 {
             let field = Field::Info(conflict_key(&place.field, &time, attempt).into());
@@ -310,13 +341,11 @@ impl Fs {
             match self.wallet.apply(Edit::Fields(vec![edit])).await {
                 Ok(_) => return Ok(()),
                 Err(WalletError::FieldMoved { .. }) => {}
-                Err(e) => return Err(e.into()),
+                Err(e) => return Err(e),
             }
         }
-        Err(FsError::new(
-            Errno::EBUSY,
-            "another device changed this file, and took every name for the content beside it",
-        ))
+        // Other devices took every name for the content beside the file.
+        Err(WalletError::Contended)
     }
 }
 

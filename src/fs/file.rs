@@ -9,8 +9,8 @@ use super::attr::{self, Attr};
 use super::buffer::Buffer;
 use super::error::{Errno, FsError, FsResult};
 use super::inode::{Ino, Place};
-use crate::wallet::{Body, Expected, Field, FieldMeta};
-use std::sync::{Mutex, MutexGuard};
+use crate::wallet::{Body, Expected, Field, FieldMeta, Secret};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Where a file's content goes.
 #[derive(Clone)]
@@ -31,9 +31,27 @@ pub(super) enum Content {
     Plain(Buffer),
 }
 
+/// The name of a secret, for content that outlives it.
+#[derive(Clone)]
+pub(super) struct Home {
+    pub(super) domain: Arc<str>,
+    pub(super) access: Arc<str>,
+}
+
+impl Home {
+    pub(super) fn of(secret: &Secret) -> Self {
+        Home {
+            domain: secret.meta.domain.clone(),
+            access: secret.meta.access.clone(),
+        }
+    }
+}
+
 /// A file that is open, or that has content which the store does not.
 pub(super) struct File {
     pub(super) ino: Ino,
+    /// Its secret's name when it was opened.
+    pub(super) home: Home,
     /// Held by whatever takes this file's content or name to the store, so that a commit, a rename
     /// and a removal of one file happen one after the other. Taken before [`File::state`].
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -74,9 +92,16 @@ pub(super) struct State {
 
 impl File {
     /// A file as it is stored.
-    pub(super) fn stored(ino: Ino, place: Place, meta: &FieldMeta, content: Content) -> Self {
+    pub(super) fn stored(
+        ino: Ino,
+        home: Home,
+        place: Place,
+        meta: &FieldMeta,
+        content: Content,
+    ) -> Self {
         File::of(
             ino,
+            home,
             State {
                 name: Name::Stored(place),
                 content,
@@ -90,9 +115,10 @@ impl File {
     }
 
     /// A file that is new: unsaved, with nothing written yet.
-    pub(super) fn created(ino: Ino, name: Name, mtime_ns: i64, mode: u32) -> Self {
+    pub(super) fn created(ino: Ino, home: Home, name: Name, mtime_ns: i64, mode: u32) -> Self {
         File::of(
             ino,
+            home,
             State {
                 name,
                 mtime_ns,
@@ -116,6 +142,7 @@ impl File {
         };
         File::of(
             self.ino,
+            self.home.clone(),
             State {
                 name: state.name.clone(),
                 content,
@@ -139,9 +166,10 @@ impl File {
         }
     }
 
-    fn of(ino: Ino, state: State) -> Self {
+    fn of(ino: Ino, home: Home, state: State) -> Self {
         File {
             ino,
+            home,
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
         }

@@ -2,11 +2,13 @@
 //! from the moment it is opened.
 
 use super::error::{Errno, FsError, FsResult};
-use super::file::{Content, Name};
+use super::file::{Content, File, Name};
+use super::inode::Place;
 use super::open::{FileHandle, Handle};
 use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The largest scratch file, in bytes: it lives in memory only.
@@ -76,11 +78,12 @@ impl Fs {
 
     fn write_at(&self, handle: &FileHandle, at: Option<u64>, data: &[u8]) -> FsResult<usize> {
         let file = &handle.file;
+        let others = self.unsaved_beside(file);
         {
             let mut state = file.state();
             let offset = at.unwrap_or(state.size());
             let fits = match offset.checked_add(data.len() as u64) {
-                Some(end) if end > state.size() => self.refuse_too_large(&state.name, end),
+                Some(end) if end > state.size() => self.refuse_too_large(&state.name, end, &others),
                 Some(_) => Ok(()),
                 None => Err(TOO_LARGE),
             };
@@ -94,16 +97,41 @@ impl Fs {
         Ok(data.len())
     }
 
-    /// Refuses content of `len` bytes that the store could not take: EFBIG, before anything of it
-    /// is kept.
-    pub(super) fn refuse_too_large(&self, name: &Name, len: u64) -> FsResult<()> {
+    /// Refuses content of `len` bytes that the store could not take together with what `others` of
+    /// the same secret will take: EFBIG, before anything of it is kept.
+    pub(super) fn refuse_too_large(
+        &self,
+        name: &Name,
+        len: u64,
+        others: &[(Place, u64)],
+    ) -> FsResult<()> {
         let fits = match name {
-            Name::Stored(place) => self
-                .wallet
-                .fits(place.secret, &[(place.field.clone(), Some(len))]),
+            Name::Stored(place) => {
+                let mut sizes = vec![(place.field.clone(), Some(len))];
+                let same = others
+                    .iter()
+                    .filter(|(other, _)| other.secret == place.secret);
+                sizes.extend(same.map(|(other, size)| (other.field.clone(), Some(*size))));
+                self.wallet.fits(place.secret, &sizes)
+            }
             Name::Scratch(_) | Name::Gone => len <= SCRATCH_MAX,
         };
         if fits { Ok(()) } else { Err(TOO_LARGE) }
+    }
+
+    /// Places and sizes of the files that the store lacks, `file` itself left out. Comes before the
+    /// file's state is locked.
+    pub(super) fn unsaved_beside(&self, file: &Arc<File>) -> Vec<(Place, u64)> {
+        let unsaved = self.unsaved_files().clone();
+        let others = unsaved.iter().filter(|other| !Arc::ptr_eq(other, file));
+        let places = others.filter_map(|other| {
+            let state = other.state();
+            match &state.name {
+                Name::Stored(place) => Some((place.clone(), state.size())),
+                Name::Scratch(_) | Name::Gone => None,
+            }
+        });
+        places.collect()
     }
 }
 

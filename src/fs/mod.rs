@@ -143,6 +143,10 @@ impl Fs {
         self.listings().clear();
         self.unsaved_files().clear();
         self.files().clear();
+        // The names that these hold go too.
+        self.domains().clear();
+        *self.times() = Times::new(self.made_ns);
+        *self.inodes.write().expect(LOCK) = Inodes::new();
     }
 
     /// Open files of which the kernel's page cache may hold content.

@@ -78,8 +78,10 @@ impl Fs {
                 if !self.fields_in_memory(*secret).is_empty() {
                     return Err(NOT_EMPTY);
                 }
-                self.keep_domain_of(*secret);
+                let domain = self.domain_of(*secret);
                 self.wallet.apply(Edit::Remove { secret: *secret }).await?;
+                // The domain that it leaves stays a directory of this mount.
+                self.domains().extend(domain);
             }
             Node::Root | Node::Control => return Err(OWN_FILE),
             Node::File(_) | Node::Status => return Err(NOT_A_DIRECTORY),
@@ -101,7 +103,7 @@ impl Fs {
         };
         self.refuse_read_only()?;
         let file = self.file_at(place);
-        let _turn = match &file {
+        let turn = match &file {
             Some(file) => Some(file.turn.lock().await),
             None => None,
         };
@@ -114,8 +116,10 @@ impl Fs {
             };
             self.wallet.apply(Edit::Fields(vec![edit])).await?;
         }
-        if let Some(file) = &file {
-            self.cut_off(file);
+        drop(turn);
+        // Also what was opened while the commit was under way.
+        for file in file.into_iter().chain(self.file_at(place)) {
+            self.cut_off(&file);
         }
         self.inodes.write().expect(LOCK).detach(&node);
         Ok(())
@@ -157,16 +161,10 @@ impl Fs {
         take(&mut self.files(), file);
     }
 
-    /// The domain of a secret that leaves it stays a directory of this mount.
-    pub(super) fn keep_domain_of(&self, secret: crate::store::Id) {
-        let domain = self
-            .wallet
-            .view()
-            .secret(secret)
-            .map(|s| s.meta.domain.clone());
-        if let Some(domain) = domain {
-            self.domains().insert(domain);
-        }
+    /// The domain of a secret.
+    pub(super) fn domain_of(&self, secret: crate::store::Id) -> Option<Arc<str>> {
+        let view = self.wallet.view();
+        Some(view.secret(secret)?.meta.domain.clone())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attr::Entry;
 use super::error::{Errno, FsError, FsResult};
-use super::file::{Content, File, Name};
+use super::file::{Content, File, Home, Name};
 use super::inode::{Ino, Node, Place};
 use super::names::NAME_MAX;
 use super::process::Process;
@@ -93,9 +93,8 @@ impl Fs {
             Node::File(place) => place,
             Node::Status if how.write => return Err(OWN_FILE),
             Node::Status => {
-                let fh = self.fh();
-                self.handles()
-                    .insert(fh, Arc::new(Handle::Text((self.options.status)())));
+                let (fh, text) = (self.fh(), (self.options.status)());
+                self.handles().insert(fh, Arc::new(Handle::Text(text)));
                 return Ok(Opened { fh, flush: false });
             }
             _ => return Err(FsError::new(Errno::EISDIR, "a directory")),
@@ -136,9 +135,10 @@ impl Fs {
             let ino = self.number(&node);
             (ino, self.open(ino, how, tid).await?)
         } else {
-            if self.wallet.view().secret(place.secret).is_none() {
-                return Err(NOT_THERE);
-            }
+            let home = match self.wallet.view().secret(place.secret) {
+                Some(secret) => Home::of(secret),
+                None => return Err(NOT_THERE),
+            };
             let ino = self.number(&node);
             let name = if scratch {
                 Name::Scratch(place)
@@ -146,7 +146,7 @@ impl Fs {
                 Name::Stored(place)
             };
             let now = self.options.clock.wall_ns();
-            let file = Arc::new(File::created(ino, name, now, mode));
+            let file = Arc::new(File::created(ino, home, name, now, mode));
             self.files().insert(ino, file.clone());
             let made_seq = file.state().seq;
             self.note_unsaved(&file);
@@ -251,11 +251,11 @@ impl Fs {
             if let Some(file) = self.pin(ino, place, None)? {
                 return Ok(file);
             }
-            let (meta, data_hash) = {
+            let (home, meta, data_hash) = {
                 let view = self.wallet.view();
                 let secret = view.secret(place.secret).ok_or(NOT_THERE)?;
                 let meta = *secret.meta.fields.get(&place.field).ok_or(NOT_THERE)?;
-                (meta, secret.meta.data_hash)
+                (Home::of(secret), meta, secret.meta.data_hash)
             };
             let content = match &body {
                 _ if discard => Content::Plain(super::buffer::Buffer::default()),
@@ -268,7 +268,7 @@ impl Fs {
                     continue;
                 }
             };
-            let file = Arc::new(File::stored(ino, place.clone(), &meta, content));
+            let file = Arc::new(File::stored(ino, home, place.clone(), &meta, content));
             // Somebody else may have been faster: then it is theirs.
             if let Some(file) = self.pin(ino, place, Some(file))? {
                 return Ok(file);

@@ -86,8 +86,16 @@ impl Fs {
         if !self.rename_in_memory(&moving) {
             self.rename_stored(&moving).await?;
         }
-        if let Some(replaced) = &replaced {
-            self.cut_off(replaced);
+        drop(held);
+        // What was opened while the commit was under way comes along, or loses its name.
+        let later = self
+            .file_at(from)
+            .filter(|later| file.as_ref().is_none_or(|file| !Arc::ptr_eq(file, later)));
+        if let Some(later) = &later {
+            self.follow(later, to);
+        }
+        for replaced in replaced.into_iter().chain(self.file_at(to)) {
+            self.cut_off(&replaced);
         }
         self.inodes
             .write()
@@ -167,6 +175,18 @@ impl Fs {
         Ok(())
     }
 
+    /// A file that was opened under its old name, while that was being moved to `to`, stands for
+    /// what is there now.
+    fn follow(&self, file: &Arc<File>, to: &Place) {
+        let mut state = file.state();
+        let view = self.wallet.view();
+        let secret = view.secret(to.secret);
+        if let Some(moved) = secret.and_then(|s| s.meta.fields.get(&to.field)) {
+            state.name = Name::Stored(to.clone());
+            state.base = Expected::Rev(moved.rev);
+        }
+    }
+
     /// The content of `file`, if the store does not have it under the file's name.
     fn unsaved_value(&self, file: &File) -> Option<(u64, FieldChange)> {
         let state = file.state();
@@ -211,11 +231,7 @@ impl Fs {
                 return Err(NOT_EMPTY);
             }
         }
-        let from = self
-            .wallet
-            .view()
-            .secret(secret)
-            .map(|s| s.meta.domain.clone());
+        let from = self.domain_of(secret);
         let edit = Edit::Move {
             secret,
             domain: domain.clone(),

@@ -134,6 +134,7 @@ impl Fs {
 
     /// Changes the file in memory, unless that changes nothing.
     fn change(&self, file: &Arc<File>, set: &SetAttr, by: Option<&FileHandle>) -> FsResult<()> {
+        let others = self.unsaved_beside(file);
         let mut state = file.state();
         let now = self.options.clock.wall_ns();
         let before = state.seq;
@@ -141,7 +142,7 @@ impl Fs {
             && (size != state.size() || set.mtime.is_none())
         {
             if size > state.size() {
-                let fits = self.refuse_too_large(&state.name, size);
+                let fits = self.refuse_too_large(&state.name, size, &others);
                 fits.map_err(|e| state.refused(e))?;
             }
             let buffer = state.plain(|body, field| self.open_value(body, field))?;

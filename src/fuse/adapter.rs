@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 const GENERATION: Generation = Generation(0);
 
 /// Bytes of one write. Each receiving thread's buffer keeps what was last written through it, so
-/// less is better (`man/walletfs-security.7`); 128 KiB is what the kernel sends by default.
+/// less is better (README, "What it does not protect from"); 128 KiB is what the kernel sends by default.
 const MAX_WRITE: u32 = 128 << 10;
 
 /// Requests that the kernel sends without waiting for answers (release, readahead).
@@ -417,10 +417,9 @@ impl Filesystem for Adapter {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        // After the lock there is no handle left to release.
-        let Some(fs) = self.enter(ino) else {
-            return reply.ok();
-        };
+        // Not by the gate: it gives nothing away, and a lock that is taken back must find no handle
+        // that nobody holds.
+        let fs = self.fs.clone();
         let pages = self.pages.clone();
         self.answer(async move {
             let result = fs.release(Fh(fh.0)).await;

@@ -87,6 +87,8 @@ enum End {
     /// Nobody waits for the mount any more.
     Unwanted,
     Asked(LockRequest),
+    /// A signal or the end of the lifetime, while a request waited for content to be stored.
+    Overruled(LockRequest),
 }
 
 /// Mounts, says `ready` once the mount answers, and returns when the session is locked. Whoever
@@ -120,6 +122,7 @@ pub async fn run(
         End::Gone => ("it was unmounted", None),
         End::Unwanted => ("nobody waits for it", None),
         End::Asked(request) => ("asked to", Some(request)),
+        End::Overruled(request) => ("a signal or the lifetime came first", Some(request)),
     };
     tracing::info!("locking: {why}");
     let lacking = held.give_up(signals.next()).await;
@@ -301,20 +304,34 @@ impl Held {
                     Some(Closed::Locked) | None if self.mount.ended() => return Ok(End::Gone),
                     Some(Closed::Locked) | None => {}
                 },
-                Some(request) = locks.recv() => {
-                    if let Some(request) = self.try_lock(request).await {
-                        return Ok(End::Asked(request));
+                Some(mut request) = locks.recv() => {
+                    tokio::select! {
+                        followed = self.try_lock(&mut request) => {
+                            if followed {
+                                return Ok(End::Asked(request));
+                            }
+                        }
+                        // Nothing holds these off.
+                        () = signals.next() => return Ok(End::Overruled(request)),
+                        () = self.lifetime_over() => return Ok(End::Overruled(request)),
                     }
                 }
             }
         }
     }
 
-    /// The request back if it is to be followed. Otherwise content is left that cannot be stored:
-    /// that was answered, and the session goes on.
-    async fn try_lock(&self, mut request: LockRequest) -> Option<LockRequest> {
+    /// Returns once the session has reached its lifetime.
+    async fn lifetime_over(&self) {
+        while self.gate.left().1.is_none_or(|left| !left.is_zero()) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Whether the request is to be followed. Otherwise content is left that cannot be stored: that
+    /// was answered, and the session goes on.
+    async fn try_lock(&self, request: &mut LockRequest) -> bool {
         if request.discard {
-            return Some(request);
+            return true;
         }
         // First with the gate open, so that a store that is away does not stop readers for as long
         // as it takes to find out; then once more for what came in between.
@@ -324,11 +341,11 @@ impl Held {
             files = self.settle().await;
         }
         if files == 0 {
-            return Some(request);
+            return true;
         }
         self.gate.reopen();
         request.answer(&Reply::Unsaved { files }).await;
-        None
+        false
     }
 }
 

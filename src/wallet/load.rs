@@ -208,7 +208,7 @@ impl Wallet {
         match &snapshot.fault {
             Some(fault) => tracing::error!(
                 "integrity fault: {fault}; {} items do not open, the others can be read and none \
-                 changed: run `walletfs check --repair`",
+                 changed: put a copy of the store from before in its place",
                 snapshot.damaged().count()
             ),
             None => tracing::debug!(generation = snapshot.generation, "loaded"),

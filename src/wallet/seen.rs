@@ -70,7 +70,10 @@ impl fmt::Display for Rollback {
                 found.generation, seen.generation
             )?;
         }
-        f.write_str("; if that is meant (a restored copy), mount with --accept-rollback")
+        f.write_str(
+            "; if that is meant (a restored copy), move this device's record of what it has seen \
+             out of the way: the wallet's .seen file in the state directory",
+        )
     }
 }
 

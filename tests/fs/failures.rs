@@ -265,3 +265,38 @@ async fn a_commit_whose_answer_was_lost_is_found_out() {
     d.put(F, b"newer").await.unwrap();
     assert_eq!(d.stored(F).await.unwrap(), b"newer");
 }
+
+/// The whole secret was removed elsewhere: it is made again, for this content alone.
+#[tokio::test]
+async fn content_of_a_secret_removed_elsewhere_is_kept() {
+    let d = device().await;
+    let other = d.second().await;
+    let fh = d.open(F, WRITE).await.unwrap();
+    d.write(fh, 0, b"mine").unwrap();
+    other.unlink(F).await.unwrap();
+    other.rmdir("/d/a").await.unwrap();
+    assert_eq!(errno(d.close(fh).await), Errno::ESTALE);
+    assert_eq!(d.fs.unsaved(), Default::default());
+    let names = d.ls("/d/a").await;
+    assert_eq!(names.len(), 1);
+    assert!(names[0].starts_with("f.conflict-"));
+    assert_eq!(
+        d.stored(&format!("/d/a/{}", names[0])).await.unwrap(),
+        b"mine"
+    );
+}
+
+/// Two unsaved files of one secret: the one that would take it over its limit is refused at the
+/// write, not at the close.
+#[tokio::test]
+async fn unsaved_files_of_one_secret_count_together() {
+    let d = device().await;
+    let half = vec![7; 240_000];
+    let one = d.create("/d/a/one", TRUNCATE).await.unwrap();
+    d.write(one, 0, &half).unwrap();
+    let two = d.create("/d/a/two", TRUNCATE).await.unwrap();
+    assert_eq!(errno(d.fs.write(two, 0, &half)), Errno::EFBIG);
+    d.close(one).await.unwrap();
+    d.fs.release(two).await.unwrap();
+    assert_eq!(d.stored("/d/a/one").await.unwrap(), half);
+}

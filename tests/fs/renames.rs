@@ -1,7 +1,8 @@
 //! Renaming, and scratch files.
 
 use super::harness::*;
-use walletfs::fs::Errno;
+use walletfs::fs::{Errno, Fh};
+use walletfs::store::Call;
 
 async fn device() -> Device {
     let device = Device::new().await;
@@ -206,4 +207,50 @@ async fn unsaved_content_of_a_stored_file_moves_with_it() {
     assert_eq!(d.commits(), 1);
     assert_eq!(d.stored("/d/b/f").await.unwrap(), b"F++");
     assert_eq!(errno(d.stored("/d/a/f").await), Errno::ENOENT);
+}
+
+/// A commit that is under way, and what is opened meanwhile: by a writer who has not looked again.
+async fn while_committing(d: &Device, path: &str, call: impl Future<Output = ()>) -> Fh {
+    let (reached, entered) = tokio::sync::oneshot::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let mut once = Some((reached, wait));
+    d.faults.plan(move |call| {
+        if let (Call::Commit(_), Some((reached, wait))) = (call, once.take()) {
+            reached.send(()).unwrap();
+            // Holds up this one thread only: the runtime of these tests has more.
+            tokio::task::block_in_place(|| wait.recv().unwrap());
+        }
+        None
+    });
+    let ino = d.ino(path).await.unwrap();
+    let fs = d.fs.clone();
+    let open = async move {
+        entered.await.unwrap();
+        let fh = tokio::spawn(async move { fs.open(ino, READ, SHELL).await.unwrap().fh });
+        let fh = fh.await.unwrap();
+        go.send(()).unwrap();
+        fh
+    };
+    let opened = tokio::spawn(open);
+    call.await;
+    opened.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_opened_while_it_is_removed_or_renamed_follows() {
+    let d = device().await;
+    let fh = while_committing(&d, "/d/a/g", async { d.unlink("/d/a/g").await.unwrap() }).await;
+    assert_eq!(d.read(fh).unwrap(), b"G");
+    d.close(fh).await.unwrap();
+    assert_eq!(d.ls("/d/a").await, ["f"]);
+
+    let rename = async { d.rename("/d/a/f", "/d/a/h").await.unwrap() };
+    let fh = while_committing(&d, "/d/a/f", rename).await;
+    let again = d.open("/d/a/h", WRITE).await.unwrap();
+    d.write(again, 0, b"H").unwrap();
+    assert_eq!(d.read(fh).unwrap(), b"H", "both are one file");
+    d.close(again).await.unwrap();
+    d.close(fh).await.unwrap();
+    assert_eq!(d.ls("/d/a").await, ["h"]);
+    assert_eq!(d.stored("/d/a/h").await.unwrap(), b"H");
 }

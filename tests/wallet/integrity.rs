@@ -397,7 +397,10 @@ async fn an_item_that_does_not_open_leaves_the_rest_readable_and_nothing_to_be_c
         },
     ] {
         let refused = device.wallet.apply(edit).await.unwrap_err();
-        assert!(is_integrity(&refused, "check --repair"), "{refused}");
+        assert!(
+            is_integrity(&refused, "nothing can be changed"),
+            "{refused}"
+        );
     }
     assert_eq!(device.made(), calls(0, 0, 0));
     // It is still looked at, and stays as it is.

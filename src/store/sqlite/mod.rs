@@ -212,10 +212,16 @@ enum Header {
 fn header(connection: &Connection) -> Result<Header, Error> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let (application, layout) = (number("application_id")?, number("user_version")?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(match (application, layout, tables) {
-        (APPLICATION_ID, LAYOUT, _) => Header::Ours,
+    // The one table and nothing else: a view or a trigger of somebody's making would run, and never
+    // end, in its place.
+    let (objects, known): (i64, i64) = connection.query_row(
+        "SELECT count(*), count(CASE WHEN type = 'table' AND sql = ?1 THEN 1 END) \
+         FROM sqlite_schema",
+        [SCHEMA.replacen("IF NOT EXISTS ", "", 1)],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(match (application, layout, objects) {
+        (APPLICATION_ID, LAYOUT, 1) if known == 1 => Header::Ours,
         (APPLICATION_ID, layout, _) if layout > LAYOUT => Header::Newer(layout),
         (0, 0, 0) => Header::Empty,
         _ => Header::Foreign,
