@@ -249,13 +249,14 @@ struct Rest {
 
 impl Reporter {
     fn text(&self) -> String {
-        let state = self.wallet.state();
         let rest = self.rest.get();
         let (idle, end) = rest.map_or((None, None), |rest| rest.gate.left());
+        // Before the generation: where nothing is unsaved, that one holds everything.
         let unsaved = rest
             .and_then(|rest| rest.fs.upgrade())
             .map(|fs| fs.unsaved())
             .unwrap_or_default();
+        let state = self.wallet.state();
         let status = Status {
             wallet: self.name.clone(),
             mountpoint: self.mountpoint.clone(),
