@@ -182,7 +182,7 @@ impl Play {
                     stat(&fs::metadata(root.join(&file))?)
                 });
             }
-            12 | 13 | 14 => self.open(random),
+            12..=14 => self.open(random),
             _ if self.open.is_empty() => self.open(random),
             number => {
                 let handle = random.below(self.open.len());

@@ -92,7 +92,7 @@ fn cp_r_in_and_out() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    let every_byte: Vec<u8> = (0..200_000u32).map(|i| (i * 7919 >> 5) as u8).collect();
+    let every_byte: Vec<u8> = (0..200_000u32).map(|i| ((i * 7919) >> 5) as u8).collect();
     fs::write(tree.join("bank/card/scan.pdf"), every_byte).unwrap();
     let (tree, back) = (tree.display(), wallet.path().join("back"));
     let copy = format!("cp -r {tree}/bank ../..");
@@ -117,7 +117,7 @@ fn cp_r_in_and_out() {
 fn cp_within_the_wallet() {
     let wallet = Wallet::new();
     let mount = wallet.mount_secret();
-    let large: Vec<u8> = (0..300_000u32).map(|i| (i * 31 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..300_000u32).map(|i| ((i * 31) >> 3) as u8).collect();
     mount.write("d/a/f", &large);
     mount.write("d/b/g", "");
     let ((), commits) = mount.commits(|| drop(mount.sh("cp f ../b/f; cmp f ../b/f; cp ../b/g g")));
