@@ -41,6 +41,12 @@ async fn a_commit_that_fails_halfway_changes_nothing() {
     ];
     let failed = store.commit(changes).await;
     assert!(matches!(failed, Err(StoreError::Invalid(_))), "{failed:?}");
+    // With a trigger in it the file is another program's.
+    assert!(matches!(
+        store.get(Id::Head).await,
+        Err(StoreError::Failed(_))
+    ));
+    other.execute_batch("DROP TRIGGER no").unwrap();
     assert_eq!(store.get(Id::Head).await, Ok(Some(item(Id::Head, 1))));
     assert_eq!(store.get(id(1)).await, Ok(Some(item(id(1), 1))));
     assert_eq!(store.get(id(0x63)).await, Ok(None));
