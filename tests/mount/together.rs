@@ -114,3 +114,25 @@ fn many_make_rename_and_remove() {
         assert_eq!(mount.read(&format!("d/a/{name}")), *name);
     }
 }
+
+/// Programs that are executed by a process while it writes: each closes its copy of the file just
+/// before it runs, with a lock held that other files of its directory in `/proc` wait for, and the
+/// close waits for the mount.
+#[test]
+fn executing_programs_while_writing() {
+    let wallet = Wallet::new();
+    let mount = wallet.mount_secret();
+    let script = "
+import subprocess, threading
+f = os.open('f', os.O_RDWR | os.O_CREAT)
+def execute():
+    for _ in range(100): subprocess.run(['true'], close_fds=False, check=True)
+threads = [threading.Thread(target=execute) for _ in range(3)]
+for thread in threads: thread.start()
+number = 0
+while any(thread.is_alive() for thread in threads):
+    os.pwrite(f, b'%d' % number, 0); number += 1
+os.close(f); print(number)";
+    let last: u64 = mount.python(script).trim().parse().unwrap();
+    assert_eq!(mount.again().read("d/a/f"), (last - 1).to_string());
+}

@@ -1,7 +1,8 @@
-//! Root and others: who looks into whose mount, and what
+//! Root and others: the whole suite as an unprivileged user, who looks into whose mount, and what
 //! the directory below a mount is when it is gone.
 
 use super::harness::*;
+use super::support::dynamodb::Engine;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -61,6 +62,43 @@ fn common_directory() -> tempfile::TempDir {
     fs::create_dir(&own).unwrap();
     chown(&own, Some(USER), Some(USER)).unwrap();
     dir
+}
+
+/// Every other test once more, as an unprivileged user, through fusermount3.
+#[test]
+fn as_root_the_suite_passes_as_an_unprivileged_user() {
+    let dir = common_directory();
+    // Where the originals are, that user may not look.
+    let (tests, walletfs) = (dir.path().join("tests"), dir.path().join("walletfs"));
+    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
+    fs::copy(program(), &walletfs).unwrap();
+    let engine = Engine::start();
+    let mut command = in_namespace(dir.path());
+    command
+        .args(become_user(USER))
+        .arg(tests)
+        .args(["--skip", "as_root_"])
+        .env("WALLETFS_TEST_PROGRAM", walletfs)
+        .env("WALLETFS_TEST_DYNAMODB_URL", engine.url())
+        .env("TMPDIR", dir.path().join("tmp"))
+        .env("HOME", dir.path().join("tmp"))
+        .current_dir(dir.path());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}\n{said}\n{errors}",
+        output.status
+    );
+    // It was that suite, and not less.
+    let passed = |test: &str| said.contains(&format!("test {test} ... ok"));
+    assert!(
+        passed("user::nothing_is_written_below_a_mount_that_is_gone"),
+        "{said}"
+    );
+    assert!(passed("requests::mounting_and_reading"), "{said}");
+    assert!(said.contains("0 ignored"), "{said}");
 }
 
 /// A mount shows nothing to anybody else, root included.
