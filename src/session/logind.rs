@@ -129,10 +129,10 @@ impl Listener {
     /// Whether the login manager sent this. It may have been started again since the last time.
     async fn is_managers(&mut self, signal: &Message) -> bool {
         let sender = sender(signal);
-        if sender != self.manager {
-            if let Ok(owner) = owner(&self.bus).await {
-                self.manager = owner;
-            }
+        if sender != self.manager
+            && let Ok(owner) = owner(&self.bus).await
+        {
+            self.manager = owner;
         }
         sender == self.manager
     }

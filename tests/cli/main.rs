@@ -2,9 +2,11 @@
 //! prompts, mounts and locks.
 
 mod command_line;
+mod held;
 mod hiding;
 mod init;
 mod lifetimes;
+mod locks;
 mod mounting;
 mod program;
 mod prompts;

@@ -180,6 +180,13 @@ fn what_cannot_be_stored_keeps_it_mounted_unless_discarded() {
         "{}",
         said(&assert)
     );
+    // The reason, but no name.
+    assert!(
+        said(&assert).contains("default.sqlite") && said(&assert).contains("(1 of them)"),
+        "{}",
+        said(&assert)
+    );
+    assert!(!said(&assert).contains("pwd"), "{}", said(&assert));
     machine.walletfs(["lock"]).assert().code(13);
     assert_eq!(
         fs::read(dir.join("d/a/pwd")).unwrap(),
@@ -191,6 +198,10 @@ fn what_cannot_be_stored_keeps_it_mounted_unless_discarded() {
         (&status["unsaved"], &status["failed"]),
         (&0.into(), &1.into())
     );
+    assert_eq!(status["failures"][0]["files"], 1);
+    let shown = machine.walletfs(["status"]).ok().unwrap().stdout;
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("not stored (1 of them): "), "{shown}");
     let mut command = machine.walletfs(["unmount", "--discard"]);
     let assert = command.arg(&dir).assert().success();
     assert!(said(&assert).contains("unsaved content of 1 files is lost"));
