@@ -1,7 +1,9 @@
 //! The real program, run as a person or a script runs it: exit codes, messages, files and modes,
 //! prompts, mounts and locks.
 
+mod audit;
 mod command_line;
+mod exec;
 mod held;
 mod hiding;
 mod init;
