@@ -9,6 +9,7 @@ mod hiding;
 mod init;
 mod lifetimes;
 mod locks;
+mod logind;
 mod mounting;
 mod program;
 mod prompts;
