@@ -10,6 +10,7 @@ mod init;
 mod lifetimes;
 mod locks;
 mod logind;
+mod memory;
 mod mounting;
 mod program;
 mod prompts;
