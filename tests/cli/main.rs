@@ -14,5 +14,6 @@ mod memory;
 mod mounting;
 mod program;
 mod prompts;
+mod services;
 mod terminal;
 mod unprivileged;

@@ -351,3 +351,28 @@ fn two_mounts_at_once_on_one_directory_are_one() {
     assert_eq!(mounted_below(&dir).len(), 1);
     machine.walletfs(["lock"]).assert().success();
 }
+
+#[test]
+fn two_mounts_of_one_wallet_see_each_others_changes() {
+    let machine = Machine::with_quick_wallet();
+    let [a, b] = ["a", "b"].map(|name| machine.path(name));
+    for dir in [&a, &b] {
+        let mut command = machine.with_passwords(["mount", "--cache-ttl", "0"]);
+        command.arg(dir).assert().success();
+    }
+    fs::create_dir_all(a.join("d/s")).unwrap();
+    fs::write(a.join("d/s/one"), "1").unwrap();
+    fs::write(b.join("d/s/two"), "2").unwrap();
+    wait_for("both are stored", || {
+        [&a, &b]
+            .iter()
+            .all(|dir| machine.status(dir)["unsaved"] == 0)
+    });
+    for dir in [&a, &b] {
+        assert_eq!(fs::read(dir.join("d/s/one")).unwrap(), b"1");
+        assert_eq!(fs::read(dir.join("d/s/two")).unwrap(), b"2");
+    }
+    machine.walletfs(["unmount"]).arg(&a).assert().success();
+    assert_eq!(fs::read(b.join("d/s/one")).unwrap(), b"1");
+    machine.walletfs(["lock"]).assert().success();
+}
