@@ -307,6 +307,30 @@ async fn only_commits_are_waited_for_before_a_lock() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_in_the_store_has_the_keys_until_it_is_dropped() {
+    let memory = Arc::new(MemoryStore::new());
+    let (maker, key) = first(&memory).await;
+    let id = maker.create("d", "s").await;
+    let hooked = Hooked::new(memory.clone());
+    let device = another(&hooked, &key).await;
+    maker.put(id, Field::Uid, "newer").await;
+    hooked.hook(|did| async move {
+        if did == (Did::List { more: false }) {
+            std::future::pending::<()>().await;
+        }
+    });
+    let wallet = device.wallet.clone();
+    let hangs = tokio::spawn(async move { wallet.require_current().await.is_ok() });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let wiped = device.wallet.lock();
+    assert!(!wiped.is_done(), "the load has them in hand");
+    // As the end of a session does.
+    hangs.abort();
+    assert!(hangs.await.unwrap_err().is_cancelled());
+    assert!(wiped.is_done());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_kept_is_said_and_a_commit_that_was_made_stays_made() {
     let store = Arc::new(MemoryStore::new());
     let (_, key) = first(&store).await;
