@@ -16,7 +16,7 @@ use super::tree::field_name;
 use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
-use crate::wallet::{Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
+use crate::wallet::{Applied, Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
 use std::sync::Arc;
 
 /// Content that exists in a mount only.
@@ -115,13 +115,13 @@ impl Fs {
         let Some(work) = self.work(file) else {
             return Ok(());
         };
-        let edit = FieldEdit {
-            secret: work.place.secret,
-            field: work.place.field.clone(),
-            expect: work.expect,
-            change: work.change.clone(),
-        };
-        match self.wallet.apply(Edit::Fields(vec![edit])).await {
+        let mut outcome = self.send(&work, work.expect, &work.change).await;
+        if let Err(WalletError::FieldMoved { .. }) = outcome
+            && let Some(own) = self.own_earlier(file, &work).await
+        {
+            outcome = self.send(&work, own, &work.change).await;
+        }
+        match outcome {
             Ok(applied) => {
                 self.note_stored(file, work.seq, applied.rev, &work.place);
                 Ok(())
@@ -129,8 +129,41 @@ impl Fs {
             Err(WalletError::FieldMoved { .. } | WalletError::NotFound) => {
                 self.keep_beside(file, work).await
             }
-            Err(e) => Err(self.note_failed(file, e.into())),
+            Err(e) => {
+                if let (WalletError::Store(_), Some(_)) = (&e, &work.value) {
+                    file.state().doubt(work.change);
+                }
+                Err(self.note_failed(file, e.into()))
+            }
         }
+    }
+
+    async fn send(
+        &self,
+        work: &Work,
+        expect: Expected,
+        change: &FieldChange,
+    ) -> Result<Applied, WalletError> {
+        let edit = FieldEdit {
+            secret: work.place.secret,
+            field: work.place.field.clone(),
+            expect,
+            change: change.clone(),
+        };
+        self.wallet.apply(Edit::Fields(vec![edit])).await
+    }
+
+    /// What moved the field may be an earlier content of this very file, whose commit was made
+    /// without this device hearing of it: then it is no other device's, and this is what to expect
+    /// in its place. Putting it again changes nothing if it is there, and is refused if it is not.
+    async fn own_earlier(&self, file: &File, work: &Work) -> Option<Expected> {
+        let in_doubt = file.state().in_doubt.clone();
+        for put in in_doubt.iter().rev() {
+            if let Ok(applied) = self.send(work, work.expect, put).await {
+                return applied.rev.map(Expected::Rev);
+            }
+        }
+        None
     }
 
     /// A commit that failed is tried again, by nobody's call.

@@ -9,8 +9,11 @@ use super::attr::{self, Attr};
 use super::buffer::Buffer;
 use super::error::{Errno, FsError, FsResult};
 use super::inode::{Ino, Place};
-use crate::wallet::{Body, Expected, Field, FieldMeta, Secret};
+use crate::wallet::{Body, Expected, Field, FieldChange, FieldMeta, Secret};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Contents of a file that are remembered while it is not known whether they are stored.
+const MOST_IN_DOUBT: usize = 8;
 
 /// Where a file's content goes.
 #[derive(Clone)]
@@ -81,6 +84,9 @@ pub(super) struct State {
     pub(super) stored_seq: u64,
     /// Why the last commit failed, until one succeeds.
     pub(super) failed: Option<FsError>,
+    /// What was sent to the store without an answer since the last commit that succeeded: one of
+    /// these may be there.
+    pub(super) in_doubt: Vec<FieldChange>,
     /// Its name shows something else for good, and no more is taken: another device's change won
     /// and this content is kept beside it, or it was given up.
     pub(super) superseded: bool,
@@ -196,6 +202,7 @@ impl State {
             joined_seq: 0,
             stored_seq: 0,
             failed: None,
+            in_doubt: Vec::new(),
             superseded: false,
             handles: 0,
             writers: 0,
@@ -274,6 +281,14 @@ impl State {
         }
     }
 
+    /// Whether `put` is in the store is not known: its commit got no answer.
+    pub(super) fn doubt(&mut self, put: FieldChange) {
+        if self.in_doubt.len() == MOST_IN_DOUBT {
+            self.in_doubt.remove(0);
+        }
+        self.in_doubt.push(put);
+    }
+
     /// The store holds everything up to `seq` now. `rev` is the field's, if its value was part of
     /// that.
     pub(super) fn stored(&mut self, seq: u64, rev: Option<u64>) {
@@ -281,6 +296,7 @@ impl State {
         self.begun &= self.value_seq > self.stored_seq;
         self.failed = None;
         if let Some(rev) = rev {
+            self.in_doubt.clear();
             self.base = Expected::Rev(rev);
         }
     }

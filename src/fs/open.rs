@@ -109,7 +109,12 @@ impl Fs {
         if !scratch {
             self.freshen_to_open(tid, write).await?;
         }
-        let file = self.content(ino, &place, how.truncate).await?;
+        self.open_at(ino, &place, how, tid).await
+    }
+
+    /// Opens the file at `place`, on a snapshot that is fresh enough.
+    async fn open_at(&self, ino: Ino, place: &Place, how: OpenHow, tid: u32) -> FsResult<Opened> {
+        let file = self.content(ino, place, how.truncate).await?;
         Ok(self.opened(file.file.clone(), how, tid, 0))
     }
 
@@ -133,7 +138,7 @@ impl Fs {
                 return Err(EXISTS);
             }
             let ino = self.number(&node);
-            (ino, self.open(ino, how, tid).await?)
+            (ino, self.open_at(ino, &place, how, tid).await?)
         } else {
             let home = match self.wallet.view().secret(place.secret) {
                 Some(secret) => Home::of(secret),

@@ -239,8 +239,14 @@ async fn while_committing(d: &Device, path: &str, call: impl Future<Output = ()>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_opened_while_it_is_removed_or_renamed_follows() {
     let d = device().await;
+    let ino = d.ino("/d/a/g").await.unwrap();
     let fh = while_committing(&d, "/d/a/g", async { d.unlink("/d/a/g").await.unwrap() }).await;
     assert_eq!(d.read(fh).unwrap(), b"G");
+    // Through /proc/PID/fd, for writing: it goes nowhere.
+    let again = d.fs.open(ino, WRITE, SHELL).await.unwrap().fh;
+    d.write(again, 0, b"+").unwrap();
+    assert_eq!(d.read(fh).unwrap(), b"+", "both are one file");
+    d.close(again).await.unwrap();
     d.close(fh).await.unwrap();
     assert_eq!(d.ls("/d/a").await, ["f"]);
 
