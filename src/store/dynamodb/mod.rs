@@ -7,6 +7,7 @@
 //! unknown must be repeated with the same token and the same bytes, and when to give up. One call
 //! that succeeds at once is exactly one HTTP request.
 
+mod bound;
 mod commit;
 mod connect;
 mod fault;
