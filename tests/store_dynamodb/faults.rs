@@ -75,6 +75,14 @@ fn cases() -> Vec<(Answer, Expected)> {
             (failed(), "The provided key  is not right", 1),
         ),
         (
+            error("UnknownOperationException", ""),
+            (failed(), "failed: it does not know this operation", 1),
+        ),
+        (
+            error("SomethingNewException", ""),
+            (failed(), "failed: SomethingNewException", 1),
+        ),
+        (
             error("SomethingNewException", "of next year"),
             (failed(), "SomethingNewException: of next year", 1),
         ),
