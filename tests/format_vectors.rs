@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use walletfs::crypto::{
     DeviceKey, HeadData, HeadMeta, KdfParams, Key, Keyring, Random, SecretBytes, Unknown, Vault,
-    derive, derive_device_key, new_slot, padding, stretch,
+    derive, derive_device_key, padding, stretch,
 };
 use walletfs::wallet::record::{Data, Field, FieldMeta, Meta};
 
@@ -328,8 +328,8 @@ fn head(all: &mut Vec<Value>) {
     for (salt, nonce) in places {
         let memorable = secret(MEMORABLE);
         let kdf = KdfParams::LEAST;
-        let slot = new_slot(&keyring, &device_key, &memorable, kdf, &WALLET, &*random);
-        slots.push(ok(slot));
+        let way = ok(Way::by_passwords(&device_key, &memorable, kdf, &*random));
+        slots.push(way.wrap(&keyring, &WALLET, &*random));
         from.push(json!({
             "memorable": MEMORABLE,
             "device_key": hex(device_key.expose()),

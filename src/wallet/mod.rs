@@ -28,6 +28,7 @@ mod patience;
 mod plan;
 pub mod record;
 mod refresh;
+mod rekey;
 mod seal;
 mod seen;
 mod size;
@@ -35,8 +36,9 @@ mod snapshot;
 mod state;
 mod value;
 mod view;
+mod ways;
 
-use crate::crypto::Vault;
+use crate::crypto::{Vault, Way};
 use crate::store::Store;
 use bodies::Bodies;
 use head::Head;
@@ -50,9 +52,11 @@ pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit};
 pub use error::WalletError;
 pub use options::{Clock, Options, SystemClock};
 pub use record::{Field, FieldMeta, Meta};
+pub use rekey::RekeyProgress;
 pub use seen::{Rollback, Seen, Sighting};
 pub use state::{Freshness, HeadInfo, State};
 pub use view::{Secret, View};
+pub use ways::NewDevice;
 
 /// An unlocked wallet. Made by [`Wallet::create`], [`Wallet::unlock`] or [`Wallet::join`].
 pub struct Wallet {
@@ -79,6 +83,7 @@ impl Wallet {
         seen: Seen,
         options: Options,
         vault: Vault,
+        way: Way,
         tip: Head,
     ) -> Arc<Wallet> {
         Arc::new_cyclic(|me| Wallet {
@@ -86,6 +91,7 @@ impl Wallet {
             seen,
             held: RwLock::new(Held {
                 vault: Some(Arc::new(vault)),
+                way: Some(Arc::new(way)),
                 tip: Arc::new(tip),
                 snapshot: Default::default(),
                 checked: Duration::ZERO,
@@ -140,7 +146,7 @@ impl Wallet {
     /// one under way ends as it can, and keeps nothing.
     pub fn lock(&self) {
         let mut held = self.held_mut();
-        held.vault = None;
+        (held.vault, held.way) = (None, None);
         held.snapshot = Default::default();
         drop(held);
         self.bodies().close();

@@ -7,5 +7,7 @@ mod integrity;
 mod life;
 mod model;
 mod race;
+mod rekey;
 mod requests;
 mod support;
+mod ways;
