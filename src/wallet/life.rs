@@ -200,7 +200,7 @@ impl Wallet {
 }
 
 /// The head that the store holds, and its public part.
-async fn find(store: &dyn Store, seen: &Seen) -> Result<(Item, HeadMeta), WalletError> {
+pub(super) async fn find(store: &dyn Store, seen: &Seen) -> Result<(Item, HeadMeta), WalletError> {
     let Some(item) = store.get(Id::Head).await? else {
         return Err(vanished(seen).await?.unwrap_or(WalletError::NoSuchWallet));
     };
@@ -220,10 +220,10 @@ pub(super) async fn vanished(seen: &Seen) -> Result<Option<WalletError>, WalletE
 }
 
 /// The keyring of a head, and the way it was opened.
-type Keys = Result<(HeadMeta, (Keyring, Way)), CryptoError>;
+pub(super) type Keys = Result<(HeadMeta, (Keyring, Way)), CryptoError>;
 
 /// How both passwords open a head.
-fn by_passwords(
+pub(super) fn by_passwords(
     meta: HeadMeta,
     key: &DeviceKey,
     memorable: &SecretBytes,
@@ -234,7 +234,7 @@ fn by_passwords(
 }
 
 /// Unlocks the keyring and opens the head: authentic from here on, but perhaps old.
-async fn open(
+pub(super) async fn open(
     store: Arc<dyn Store>,
     seen: Seen,
     item: Item,

@@ -14,6 +14,7 @@
 
 mod apply;
 mod bodies;
+mod check;
 mod draft;
 mod edit;
 mod error;
@@ -48,6 +49,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use std::time::Duration;
 
 pub use bodies::Body;
+pub use check::{Fault, Findings, Touched};
 pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit};
 pub use error::WalletError;
 pub use options::{Clock, Options, SystemClock};

@@ -2,6 +2,7 @@
 //! tokio's, paused.
 
 mod away;
+mod check;
 mod edits;
 mod integrity;
 mod life;
