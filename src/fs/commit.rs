@@ -16,7 +16,7 @@ use super::tree::field_name;
 use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
-use crate::wallet::{Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
+use crate::wallet::{Applied, Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
 use std::sync::Arc;
 
 /// Content that exists in a mount only.
@@ -65,10 +65,11 @@ impl Fs {
     /// Stores what the handle's file has unsaved.
     pub async fn fsync(&self, fh: Fh) -> FsResult<()> {
         let handle = self.handle(fh)?;
-        match writable(&handle) {
-            Ok(handle) => self.commit(&handle.file).await,
-            // A reader's fsync finds nothing of its own to store.
-            Err(_) => Ok(()),
+        match (writable(&handle), handle.file()) {
+            (Ok(handle), _) => self.commit(&handle.file).await,
+            // A reader's finds nothing of its own to store, but attributes may wait.
+            (Err(_), Some(file)) if file.state().writers == 0 => self.commit(file).await,
+            (Err(_), _) => Ok(()),
         }
     }
 
@@ -121,7 +122,7 @@ impl Fs {
             expect: work.expect,
             change: work.change.clone(),
         };
-        match self.wallet.apply(Edit::Fields(vec![edit])).await {
+        match self.apply_with_waiting(file, &work.place, edit).await {
             Ok(applied) => {
                 self.note_stored(file, work.seq, applied.rev, &work.place);
                 Ok(())
@@ -130,6 +131,53 @@ impl Fs {
                 self.keep_beside(file, work).await
             }
             Err(e) => Err(self.note_failed(file, e.into())),
+        }
+    }
+
+    /// Makes `edit` of `file`, together with the attributes that wait in its secret.
+    async fn apply_with_waiting(
+        &self,
+        file: &Arc<File>,
+        place: &Place,
+        edit: FieldEdit,
+    ) -> Result<Applied, WalletError> {
+        let waiting = self.waiting_beside(file, place);
+        let mut taken = Vec::with_capacity(waiting.len());
+        let mut edits = vec![edit.clone()];
+        for (other, there) in &waiting {
+            // One whose turn is taken is at the store already.
+            let Ok(turn) = other.turn.try_lock() else {
+                continue;
+            };
+            let Some((seq, change)) = self.unsaved_attributes(other) else {
+                continue;
+            };
+            edits.push(FieldEdit {
+                secret: there.secret,
+                field: there.field.clone(),
+                expect: Expected::Any,
+                change,
+            });
+            taken.push((other, there, seq, turn));
+        }
+        let alone = taken.is_empty();
+        match self.wallet.apply(Edit::Fields(edits)).await {
+            Ok(applied) => {
+                for (other, there, seq, turn) in taken {
+                    self.note_stored(other, seq, None, there);
+                    drop(turn);
+                    self.drop_if_idle(other);
+                }
+                Ok(applied)
+            }
+            // It may be the others' fault, and nothing was changed.
+            Err(WalletError::FieldMoved { .. } | WalletError::NotFound | WalletError::TooLarge)
+                if !alone =>
+            {
+                drop(taken);
+                self.wallet.apply(Edit::Fields(vec![edit])).await
+            }
+            Err(e) => Err(e),
         }
     }
 
@@ -187,6 +235,9 @@ impl Fs {
             {
                 state.content = Content::Sealed(body, place.field.clone(), size);
             }
+        }
+        if rev.is_some() {
+            self.note_lately(place);
         }
         self.note_clean(file);
     }

@@ -189,7 +189,8 @@ impl Fs {
             let mut state = file.state();
             state.handles -= 1;
             state.writers -= usize::from(handle.write);
-            state.unsaved()
+            handle.write
+                && state.unsaved()
                 && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
         };
         if commit && let Err(e) = self.commit(file).await {
