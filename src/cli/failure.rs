@@ -28,7 +28,7 @@ impl From<WalletError> for Failure {
         let exit = match error {
             WalletError::Store(error) => return error.into(),
             WalletError::WrongPassword | WalletError::WrongRecoveryKey => Exit::WrongPassword,
-            WalletError::NoSuchWallet => Exit::NoWallet,
+            WalletError::NoSuchWallet | WalletError::NoSuchBackup(_) => Exit::NoWallet,
             WalletError::Integrity(_)
             | WalletError::Orphans
             | WalletError::Damaged(_)

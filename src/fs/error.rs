@@ -127,6 +127,7 @@ impl From<WalletError> for FsError {
             | WalletError::KeysChanged
             | WalletError::Damaged(_)
             | WalletError::Crypto(_)
+            | WalletError::NoSuchBackup(_)
             | WalletError::Record(_) => Errno::EIO,
         };
         FsError {

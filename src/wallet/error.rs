@@ -24,6 +24,11 @@ pub enum WalletError {
         "the store holds items of this wallet but not its head: restore a backup, or take another name"
     )]
     Orphans,
+    /// The store holds no such backup, or what is left of one that was not finished.
+    #[error(
+        "there is no backup {0}, or it was not finished: `walletfs backup --list` shows those there are"
+    )]
+    NoSuchBackup(String),
     /// Neither slot opens: a wrong memorable password or another wallet's device key, which cannot
     /// be told apart.
     #[error("wrong memorable password, or this device's key is not this wallet's")]

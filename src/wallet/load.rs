@@ -20,13 +20,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Listings that must contradict one head before that is a fault, and the time between them.
-const LISTINGS: u32 = 3;
-const BETWEEN: Duration = Duration::from_secs(1);
+pub(super) const LISTINGS: u32 = 3;
+pub(super) const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Items that a listing may bring beyond twice the head's count (others may be adding some), and
 /// pages in a row without any, before the store is taken to make them up.
-const MORE_ITEMS: u64 = 10_000;
-const EMPTY_PAGES: u32 = 100;
+pub(super) const MORE_ITEMS: u64 = 10_000;
+pub(super) const EMPTY_PAGES: u32 = 100;
 
 /// What one listing brought.
 pub(super) struct Listing {

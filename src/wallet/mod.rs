@@ -13,6 +13,7 @@
 //! never both.
 
 mod apply;
+pub mod backup;
 mod bodies;
 mod check;
 mod draft;

@@ -2,6 +2,7 @@
 //! becomes once the commit is made.
 
 use super::WalletError;
+use super::backup;
 use super::head::Head;
 use super::plan::{Plan, Values, Write};
 use super::record::{Data, Meta};
@@ -85,7 +86,7 @@ pub(super) fn seal(
             data: sealed.clone(),
         };
         let size = store.item_size(&item);
-        if size > limits.item_bytes {
+        if size + backup::NAME_BYTES > limits.item_bytes {
             return Err(WalletError::TooLarge);
         }
         bytes += size;

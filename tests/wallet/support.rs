@@ -350,6 +350,15 @@ impl Store for Hooked {
     fn describe(&self) -> String {
         self.inner.describe()
     }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    /// Another wallet's items are left alone.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        self.inner.sibling(wallet)
+    }
 }
 
 type Pages = Box<dyn Fn(Option<Cursor>, Page) -> Page + Send + Sync>;
@@ -408,6 +417,15 @@ impl Store for Liar {
 
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    /// Another wallet's items are left alone.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        self.inner.sibling(wallet)
     }
 }
 
