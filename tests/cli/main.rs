@@ -4,6 +4,7 @@
 mod command_line;
 mod hiding;
 mod init;
+mod keys;
 mod lifetimes;
 mod mounting;
 mod program;
