@@ -85,6 +85,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Does this for each mount at the same time, since one may take long to answer. Results in the
+/// order of the mounts.
+fn side_by_side<T: Send>(mounts: Vec<Live>, act: impl Fn(Live) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let mounts = mounts.into_iter();
+        let acts: Vec<_> = mounts.map(|live| scope.spawn(move || act(live))).collect();
+        let done = acts.into_iter().map(|thread| thread.join());
+        done.map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
 impl Global {
     /// The directories of this user, or of `--config-dir`.
     fn places(&self) -> Result<Places, Failure> {

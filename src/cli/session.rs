@@ -179,7 +179,9 @@ impl<'a> Setup<'a> {
         };
         let store = store::open(&self.config, &self.places, name).await?;
         let place = store.describe();
-        let seen = Seen::at(self.places.seen_file(name));
+        let seen = self.places.seen_file(name);
+        private::open(&seen)?;
+        let seen = Seen::at(seen);
         let key = device::key(&self.places, name, &*store).await?;
         let unlocked = Wallet::unlock(store.clone(), seen, &key, &password, self.options()).await;
         drop((key, password));

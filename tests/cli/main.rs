@@ -1,13 +1,20 @@
 //! The real program, run as a person or a script runs it: exit codes, messages, files and modes,
 //! prompts, mounts and locks.
 
+mod audit;
 mod command_line;
+mod exec;
+mod held;
 mod hiding;
 mod init;
 mod keys;
 mod lifetimes;
+mod locks;
+mod logind;
+mod memory;
 mod mounting;
 mod program;
 mod prompts;
+mod services;
 mod terminal;
 mod unprivileged;
