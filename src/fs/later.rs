@@ -15,11 +15,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long after it was stored a file counts as closed just now.
+/// How long after it was stored a file counts as stored just now.
 const LATELY: Duration = Duration::from_secs(1);
 
-/// How long attributes wait for a commit that takes them along.
-const SOON: Duration = Duration::from_millis(100);
+/// How long attributes wait for a commit that takes them along. Other devices look no sooner.
+const SOON: Duration = Duration::from_secs(1);
 
 /// More files than are closed at the same time.
 const REMEMBERED: usize = 32;
@@ -75,9 +75,8 @@ impl Fs {
         self.options.runtime.spawn(async move {
             tokio::time::sleep(SOON).await;
             let Some(fs) = me.upgrade() else { return };
-            // A writer that has come meanwhile stores it, or its own content, at its close.
-            let writers = file.state().writers;
-            if writers == 0
+            // Content that was written meanwhile is its writer's to store.
+            if fs.unsaved_attributes(&file).is_some()
                 && let Err(e) = fs.commit(&file).await
             {
                 tracing::warn!("a file's mode or time could not be stored: {e}");

@@ -17,7 +17,7 @@ async fn device() -> Device {
 
 /// Waits until what waits has been stored, or has failed.
 async fn settle(d: &Device) {
-    for _ in 0..1000 {
+    for _ in 0..5000 {
         if d.fs.unsaved().drafts == 0 {
             return;
         }
