@@ -197,6 +197,7 @@ impl Fs {
             state.writers -= usize::from(handle.write);
             handle.write
                 && state.unsaved()
+                && !state.waits()
                 && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
         };
         if commit && let Err(e) = self.commit(file).await {
