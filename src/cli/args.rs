@@ -78,7 +78,7 @@ macro_rules! source {
         pub struct $name {
             #[arg(long = $command, value_name = "CMD", conflicts_with = $fd_id, id = $command_id)]
             #[arg(help = concat!("A command whose first line of output is ", $what,
-                                                 " (also as environment ", $variable, ")"))]
+                                                         " (also as environment ", $variable, ")"))]
             command: Option<OsString>,
             #[arg(long = $fd, value_name = "N", id = $fd_id)]
             #[arg(value_parser = clap::value_parser!(i32).range(0..))]
