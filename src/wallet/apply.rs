@@ -34,7 +34,7 @@ impl Wallet {
             return Err(WalletError::ReadOnly);
         }
         edit.check_names()?;
-        let new_id = self.new_id();
+        let new_ids: Vec<Id> = (0..edit.new_secrets()).map(|_| self.new_id()).collect();
         let turn = self.turn().await;
         let mut patience = Patience::new();
         let behind = {
@@ -47,7 +47,7 @@ impl Wallet {
             self.load(&turn, tip).await?;
         }
         loop {
-            let (ready, mut applied) = self.prepare(&turn, &edit, new_id).await?;
+            let (ready, mut applied) = self.prepare(&turn, &edit, &new_ids).await?;
             let Some(ready) = ready else {
                 return Ok(applied);
             };
@@ -122,7 +122,7 @@ impl Wallet {
         &self,
         turn: &Turn<'_>,
         edit: &Edit,
-        new_id: Id,
+        new_ids: &[Id],
     ) -> Result<(Option<Ready>, Applied), WalletError> {
         let bodies = self.bodies_for(turn, edit).await?;
         let (vault, tip) = self.unfaulted()?;
@@ -132,7 +132,7 @@ impl Wallet {
             bodies: &bodies,
             open: &|body| open(&vault, body),
             generation: next(&tip)?,
-            new_id,
+            new_ids,
             now_ns: self.options.clock.wall_ns(),
             most_changes: self.store.limits().changes,
         })?;

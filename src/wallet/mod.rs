@@ -17,8 +17,10 @@ mod bodies;
 mod draft;
 mod edit;
 mod error;
+pub mod export;
 mod head;
 mod held;
+pub mod import;
 mod index;
 mod life;
 mod load;
@@ -46,7 +48,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use std::time::Duration;
 
 pub use bodies::Body;
-pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit};
+pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit, FieldPut, SecretPut, There};
 pub use error::WalletError;
 pub use options::{Clock, Options, SystemClock};
 pub use record::{Field, FieldMeta, Meta};
