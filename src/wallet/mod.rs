@@ -13,7 +13,9 @@
 //! never both.
 
 mod apply;
+pub mod backup;
 mod bodies;
+mod check;
 mod draft;
 mod edit;
 mod error;
@@ -30,6 +32,7 @@ mod patience;
 mod plan;
 pub mod record;
 mod refresh;
+mod rekey;
 mod seal;
 mod seen;
 mod size;
@@ -37,8 +40,9 @@ mod snapshot;
 mod state;
 mod value;
 mod view;
+mod ways;
 
-use crate::crypto::Vault;
+use crate::crypto::{Vault, Way};
 use crate::store::Store;
 use bodies::Bodies;
 use head::Head;
@@ -46,15 +50,19 @@ use held::Held;
 use refresh::Refreshing;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub use bodies::Body;
+pub use check::{Fault, Findings, Touched};
 pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit, FieldPut, SecretPut, There};
 pub use error::WalletError;
 pub use options::{Clock, Options, SystemClock};
 pub use record::{Field, FieldMeta, Meta};
+pub use rekey::RekeyProgress;
 pub use seen::{Rollback, Seen, Sighting};
 pub use state::{Freshness, HeadInfo, State};
 pub use view::{Secret, View};
+pub use ways::NewDevice;
 
 /// An unlocked wallet. Made by [`Wallet::create`], [`Wallet::unlock`] or [`Wallet::join`].
 pub struct Wallet {
@@ -66,7 +74,32 @@ pub struct Wallet {
     /// Held by whoever commits or loads: the snapshot changes only under it.
     commits: tokio::sync::Mutex<()>,
     refreshing: Refreshing,
+    /// Edits that are being made, or wait for their turn.
+    edits: watch::Sender<usize>,
     me: Weak<Wallet>,
+}
+
+/// An edit that is being made, until it is dropped.
+struct EditUnderWay<'a>(&'a watch::Sender<usize>);
+
+impl Drop for EditUnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|edits| *edits -= 1);
+    }
+}
+
+/// What remains of the keys after [`Wallet::lock`].
+pub struct Wiped {
+    vault: Weak<Vault>,
+    way: Weak<Way>,
+}
+
+impl Wiped {
+    /// Whether nobody holds the keys any more, so that they are wiped: a call that was using them
+    /// when the wallet was locked does so until it ends.
+    pub fn is_done(&self) -> bool {
+        self.vault.strong_count() == 0 && self.way.strong_count() == 0
+    }
 }
 
 /// Proof that `Wallet::commits` is held.
@@ -81,6 +114,7 @@ impl Wallet {
         seen: Seen,
         options: Options,
         vault: Vault,
+        way: Way,
         tip: Head,
     ) -> Arc<Wallet> {
         Arc::new_cyclic(|me| Wallet {
@@ -88,6 +122,7 @@ impl Wallet {
             seen,
             held: RwLock::new(Held {
                 vault: Some(Arc::new(vault)),
+                way: Some(Arc::new(way)),
                 tip: Arc::new(tip),
                 snapshot: Default::default(),
                 checked: Duration::ZERO,
@@ -98,6 +133,7 @@ impl Wallet {
             bodies: Mutex::new(Bodies::new(options.cache_bytes)),
             commits: Default::default(),
             refreshing: Default::default(),
+            edits: watch::Sender::new(0),
             me: me.clone(),
             options,
         })
@@ -133,19 +169,31 @@ impl Wallet {
         View(self.held())
     }
 
-    /// Waits for the commits and loads that are under way, and for those that wait their turn.
+    /// Waits for the edits that are being made, and for those that wait their turn. Whoever only
+    /// reads is not waited for, whatever the store lets him wait for.
     pub async fn settled(&self) {
-        drop(self.turn().await);
+        // The sender lives as long as this does.
+        let _ = self.edits.subscribe().wait_for(|edits| *edits == 0).await;
+    }
+
+    /// Notes an edit, for as long as the guard lives.
+    fn under_way(&self) -> EditUnderWay<'_> {
+        self.edits.send_modify(|edits| *edits += 1);
+        EditUnderWay(&self.edits)
     }
 
     /// Drops the keys and all that is in memory. Every later call gives [`WalletError::Locked`];
     /// one under way ends as it can, and keeps nothing.
-    pub fn lock(&self) {
+    pub fn lock(&self) -> Wiped {
         let mut held = self.held_mut();
-        held.vault = None;
+        let (vault, way) = (held.vault.take(), held.way.take());
         held.snapshot = Default::default();
         drop(held);
         self.bodies().close();
+        Wiped {
+            vault: vault.as_ref().map_or_else(Weak::new, Arc::downgrade),
+            way: way.as_ref().map_or_else(Weak::new, Arc::downgrade),
+        }
     }
 
     fn held(&self) -> RwLockReadGuard<'_, Held> {

@@ -65,7 +65,7 @@ impl Edit {
     /// names unique.
     pub(super) fn is_structural(&self) -> bool {
         match self {
-            Edit::Fields(_) => false,
+            Edit::Fields(_) | Edit::Reseal(_) => false,
             Edit::Create { .. } | Edit::Secrets(_) | Edit::Remove { .. } => true,
             Edit::Move { .. } | Edit::MoveDomain { .. } => true,
         }
@@ -76,7 +76,7 @@ impl Edit {
         match self {
             Edit::Create { .. } => 1,
             Edit::Secrets(puts) => puts.len(),
-            Edit::Fields(_) | Edit::Remove { .. } => 0,
+            Edit::Fields(_) | Edit::Reseal(_) | Edit::Remove { .. } => 0,
             Edit::Move { .. } | Edit::MoveDomain { .. } => 0,
         }
     }
@@ -97,7 +97,7 @@ impl Edit {
                 name::check(&put.access)?;
                 put.fields.keys().try_for_each(check_field)
             }),
-            Edit::Remove { .. } => Ok(()),
+            Edit::Remove { .. } | Edit::Reseal(_) => Ok(()),
             Edit::MoveDomain { to, .. } => name::check(to),
         }
     }
@@ -132,6 +132,12 @@ impl Edit {
                 overwritten.filter_map(there).collect()
             }
             Edit::Move { secret, .. } => BTreeSet::from([*secret]),
+            // What was removed meanwhile needs it no more.
+            Edit::Reseal(ids) => ids
+                .iter()
+                .copied()
+                .filter(|id| snapshot.secret(*id).is_some())
+                .collect(),
             Edit::MoveDomain { from, to } => domain_moved(snapshot, from, to, most_changes)?,
             Edit::Create { .. } | Edit::Remove { .. } => BTreeSet::new(),
         })
@@ -152,6 +158,14 @@ impl Edit {
             }
             Edit::Secrets(puts) => ground.secrets(puts)?,
             Edit::Remove { secret } => vec![ground.remove(*secret)?],
+            Edit::Reseal(_) => {
+                let resealed = ground.bodies.keys().map(|id| {
+                    let mut draft = ground.draft(*id)?;
+                    draft.reseal(ground)?;
+                    Ok(draft.into_write())
+                });
+                resealed.collect::<Result<_, WalletError>>()?
+            }
             Edit::Move {
                 secret,
                 domain,

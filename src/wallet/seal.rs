@@ -2,6 +2,7 @@
 //! becomes once the commit is made.
 
 use super::WalletError;
+use super::backup;
 use super::head::Head;
 use super::plan::{Plan, Values, Write};
 use super::record::Meta;
@@ -87,7 +88,7 @@ pub(super) fn seal(
             data: sealed.clone(),
         };
         let size = store.item_size(&item);
-        if size > limits.item_bytes {
+        if size + backup::NAME_BYTES > limits.item_bytes {
             return Err(WalletError::TooLarge);
         }
         bytes += size;

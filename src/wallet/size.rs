@@ -2,6 +2,7 @@
 //! anything is sealed.
 
 use super::Wallet;
+use super::backup;
 use super::record::{Field, FieldMeta, Meta};
 use crate::crypto::Vault;
 use crate::store::{Bytes, Id, Item};
@@ -62,7 +63,9 @@ impl Wallet {
             data: Bytes::new(),
         };
         let parts = Vault::sealed_len(meta.encode().len()) + Vault::sealed_len(data);
-        self.store.item_size(&bare) + parts <= self.store.limits().item_bytes
+        // In a backup too, whose name is longer.
+        let size = self.store.item_size(&bare) + backup::NAME_BYTES + parts;
+        size <= self.store.limits().item_bytes
     }
 }
 

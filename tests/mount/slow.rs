@@ -68,6 +68,15 @@ impl Store for Held {
     fn describe(&self) -> String {
         self.inner.describe()
     }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    /// Another wallet's items are left alone.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        self.inner.sibling(wallet)
+    }
 }
 
 struct Open;
@@ -104,7 +113,14 @@ impl Rig {
         });
         let fs = runtime.block_on(filesystem(store.clone(), cache_ttl));
         let handle = runtime.handle().clone();
-        let mount = fuse::mount(fs, Arc::new(Open), handle, dir.path(), false).unwrap();
+        let mount = fuse::mount(
+            fs,
+            Arc::new(Open),
+            handle,
+            dir.path(),
+            fuse::Options::default(),
+        )
+        .unwrap();
         Rig {
             store,
             _mount: mount,

@@ -3,11 +3,12 @@
 //!
 //! Each format has a file of its own that makes [`Found`] secrets of bytes: a function of its
 //! arguments, which bounds what it reads, and whose errors say where in the source the trouble is
-//! and never quote it. [`naming`] then judges the names, [`Wallet::survey`] tells what is there
+//! and never quote it. [`naming`] then judges the names, [`Wallet::compare`] tells what is there
 //! already, [`Wallet::import`] puts the rest in commits as large as the store takes, and
 //! [`Wallet::read_back`] looks in the store at every value that was put.
 
 pub mod bitwarden;
+mod compare;
 pub mod csv;
 mod fields;
 pub mod json;
@@ -22,7 +23,6 @@ pub mod pass;
 mod put;
 mod read_back;
 pub mod secret_wallet;
-mod survey;
 mod text;
 pub mod tree;
 
@@ -34,10 +34,10 @@ use std::sync::Arc;
 #[cfg(doc)]
 use super::Wallet;
 
+pub use compare::Standing;
 pub(crate) use fields::{Fields, value};
 pub(super) use moment::{parse as parse_moment, plain as plain_moment, write as write_moment};
 pub use put::{Stopped, puts};
-pub use survey::Standing;
 pub use text::Text;
 
 /// The largest source that is read, in bytes: far above any wallet of passwords, and small enough

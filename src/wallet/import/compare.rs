@@ -23,7 +23,7 @@ impl Wallet {
     /// # Errors
     ///
     /// As [`Wallet::body`].
-    pub async fn survey(&self, secrets: &[Named]) -> Result<Vec<Standing>, WalletError> {
+    pub async fn compare(&self, secrets: &[Named]) -> Result<Vec<Standing>, WalletError> {
         let mut standings = Vec::with_capacity(secrets.len());
         for named in secrets {
             standings.push(self.standing_of(named).await?);

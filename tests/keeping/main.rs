@@ -1,0 +1,4 @@
+//! Keeping a wallet: backups, restoring them, moving to another store.
+
+mod backup;
+mod support;
