@@ -41,6 +41,15 @@ impl KdfParams {
         lanes: 16,
     };
 
+    /// The greater of each parameter.
+    pub fn at_least(self, other: KdfParams) -> KdfParams {
+        KdfParams {
+            memory_kib: self.memory_kib.max(other.memory_kib),
+            passes: self.passes.max(other.passes),
+            lanes: self.lanes.max(other.lanes),
+        }
+    }
+
     /// Refuses what is not within [`KdfParams::LEAST`] and [`KdfParams::MOST`], each parameter by
     /// itself.
     pub fn check(self) -> Result<(), CryptoError> {

@@ -65,10 +65,11 @@ impl Fs {
     /// Stores what the handle's file has unsaved.
     pub async fn fsync(&self, fh: Fh) -> FsResult<()> {
         let handle = self.handle(fh)?;
-        match writable(&handle) {
-            Ok(handle) => self.commit(&handle.file).await,
-            // A reader's fsync finds nothing of its own to store.
-            Err(_) => Ok(()),
+        match (writable(&handle), handle.file()) {
+            (Ok(handle), _) => self.commit(&handle.file).await,
+            // A reader's finds nothing of its own to store, but attributes may wait.
+            (Err(_), Some(file)) if file.state().writers == 0 => self.commit(file).await,
+            (Err(_), _) => Ok(()),
         }
     }
 
@@ -115,11 +116,13 @@ impl Fs {
         let Some(work) = self.work(file) else {
             return Ok(());
         };
-        let mut outcome = self.send(&work, work.expect, &work.change).await;
+        let edit = |expect| field_edit(&work, expect, work.change.clone());
+        let first = edit(work.expect);
+        let mut outcome = self.apply_with_waiting(file, &work.place, first).await;
         if let Err(WalletError::FieldMoved { .. }) = outcome
             && let Some(own) = self.own_earlier(file, &work).await
         {
-            outcome = self.send(&work, own, &work.change).await;
+            outcome = self.wallet.apply(Edit::Fields(vec![edit(own)])).await;
         }
         match outcome {
             Ok(applied) => {
@@ -138,32 +141,65 @@ impl Fs {
         }
     }
 
-    async fn send(
-        &self,
-        work: &Work,
-        expect: Expected,
-        change: &FieldChange,
-    ) -> Result<Applied, WalletError> {
-        let edit = FieldEdit {
-            secret: work.place.secret,
-            field: work.place.field.clone(),
-            expect,
-            change: change.clone(),
-        };
-        self.wallet.apply(Edit::Fields(vec![edit])).await
-    }
-
     /// What moved the field may be an earlier content of this very file, whose commit was made
     /// without this device hearing of it: then it is no other device's, and this is what to expect
     /// in its place. Putting it again changes nothing if it is there, and is refused if it is not.
     async fn own_earlier(&self, file: &File, work: &Work) -> Option<Expected> {
         let in_doubt = file.state().in_doubt.clone();
         for put in in_doubt.iter().rev() {
-            if let Ok(applied) = self.send(work, work.expect, put).await {
+            let edit = field_edit(work, work.expect, put.clone());
+            if let Ok(applied) = self.wallet.apply(Edit::Fields(vec![edit])).await {
                 return applied.rev.map(Expected::Rev);
             }
         }
         None
+    }
+
+    /// Makes `edit` of `file`, together with the attributes that wait in its secret.
+    async fn apply_with_waiting(
+        &self,
+        file: &Arc<File>,
+        place: &Place,
+        edit: FieldEdit,
+    ) -> Result<Applied, WalletError> {
+        let waiting = self.waiting_beside(file, place);
+        let mut taken = Vec::with_capacity(waiting.len());
+        let mut edits = vec![edit.clone()];
+        for (other, there) in &waiting {
+            // One whose turn is taken is at the store already.
+            let Ok(turn) = other.turn.try_lock() else {
+                continue;
+            };
+            let Some((seq, change)) = self.unsaved_attributes(other) else {
+                continue;
+            };
+            edits.push(FieldEdit {
+                secret: there.secret,
+                field: there.field.clone(),
+                expect: Expected::Any,
+                change,
+            });
+            taken.push((other, there, seq, turn));
+        }
+        let alone = taken.is_empty();
+        match self.wallet.apply(Edit::Fields(edits)).await {
+            Ok(applied) => {
+                for (other, there, seq, turn) in taken {
+                    self.note_stored(other, seq, None, there);
+                    drop(turn);
+                    self.drop_if_idle(other);
+                }
+                Ok(applied)
+            }
+            // It may be the others' fault, and nothing was changed.
+            Err(WalletError::FieldMoved { .. } | WalletError::NotFound | WalletError::TooLarge)
+                if !alone =>
+            {
+                drop(taken);
+                self.wallet.apply(Edit::Fields(vec![edit])).await
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// A commit that failed is tried again, by nobody's call.
@@ -220,6 +256,9 @@ impl Fs {
             {
                 state.content = Content::Sealed(body, place.field.clone(), size);
             }
+        }
+        if rev.is_some() {
+            self.note_lately(place);
         }
         self.note_clean(file);
     }
@@ -379,6 +418,15 @@ impl Fs {
         }
         // Other devices took every name for the content beside the file.
         Err(WalletError::Contended)
+    }
+}
+
+fn field_edit(work: &Work, expect: Expected, change: FieldChange) -> FieldEdit {
+    FieldEdit {
+        secret: work.place.secret,
+        field: work.place.field.clone(),
+        expect,
+        change,
     }
 }
 

@@ -119,6 +119,8 @@ impl From<WalletError> for FsError {
             | WalletError::WalletExists
             | WalletError::Orphans
             | WalletError::WrongPassword
+            | WalletError::WrongRecoveryKey
+            | WalletError::NoRecoveryKey
             | WalletError::Integrity(_)
             | WalletError::RolledBack(_)
             | WalletError::Vanished { .. }

@@ -215,6 +215,14 @@ impl State {
         matches!(self.name, Name::Stored(_)) && self.seq > self.stored_seq
     }
 
+    /// Where the store has it, or is meant to.
+    pub(super) fn stored_place(&self) -> Option<Place> {
+        match &self.name {
+            Name::Stored(place) => Some(place.clone()),
+            Name::Scratch(_) | Name::Gone => None,
+        }
+    }
+
     /// Whether what the store lacks of it must not be stored.
     pub(super) fn is_cut_short(&self) -> bool {
         self.cut_short && self.seq > self.stored_seq

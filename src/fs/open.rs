@@ -7,7 +7,7 @@ use super::inode::{Ino, Node, Place};
 use super::names::NAME_MAX;
 use super::process::Process;
 use super::replaced::STALE;
-use super::scratch::is_scratch;
+use super::scratch::{is_probe, is_scratch};
 use super::tree::{NOT_THERE, field, field_name};
 use super::{Fh, Fs, LOCK};
 use crate::wallet::Expected;
@@ -139,6 +139,11 @@ impl Fs {
             }
             let ino = self.number(&node);
             (ino, self.open_at(ino, &place, how, tid).await?)
+        } else if how.exclusive && is_probe(&field_name(&place.field)) {
+            return Err(FsError::new(
+                Errno::EPERM,
+                "an editor's test whether to save by renaming: it saves in place then",
+            ));
         } else {
             let home = match self.wallet.view().secret(place.secret) {
                 Some(secret) => Home::of(secret),
@@ -194,7 +199,8 @@ impl Fs {
             let mut state = file.state();
             state.handles -= 1;
             state.writers -= usize::from(handle.write);
-            state.unsaved()
+            handle.write
+                && state.unsaved()
                 && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
         };
         if commit && let Err(e) = self.commit(file).await {

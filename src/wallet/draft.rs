@@ -49,6 +49,13 @@ impl Draft {
         }
     }
 
+    /// Has the values sealed anew, as they are.
+    pub(super) fn reseal(&mut self, ground: &Ground<'_>) -> Result<(), WalletError> {
+        self.data(ground)?;
+        self.values_changed = true;
+        Ok(())
+    }
+
     fn data(&mut self, ground: &Ground<'_>) -> Result<&mut Data, WalletError> {
         let data = match self.data.take() {
             Some(data) => data,

@@ -35,6 +35,8 @@ pub enum Edit {
         /// A secret without fields that holds the new name and goes in the same commit.
         replace: Option<Id>,
     },
+    /// Seals secrets anew, under the newest key; nothing of them changes.
+    Reseal(Vec<Id>),
     /// Gives every secret of a domain another domain.
     MoveDomain {
         /// The domain; without secrets it is [`super::WalletError::NotFound`].

@@ -33,6 +33,9 @@ pub enum WalletError {
     /// be told apart.
     #[error("wrong memorable password, or this device's key is not this wallet's")]
     WrongPassword,
+    /// No slot opens with this recovery key.
+    #[error("{}", CryptoError::WrongRecoveryKey)]
+    WrongRecoveryKey,
     /// The store holds something else than the last commit left there.
     #[error("integrity fault: {0}")]
     Integrity(String),
@@ -54,6 +57,9 @@ pub enum WalletError {
     /// Another device appended or dropped a key since this session unlocked the wallet.
     #[error("another device changed this wallet's keys: unmount it and mount it again")]
     KeysChanged,
+    /// The wallet has a recovery key, and a rekey was not given the one to put in its place.
+    #[error("this wallet has a recovery key, which a rekey replaces: give a new one")]
+    NoRecoveryKey,
     /// Other devices kept committing until the deadline.
     #[error("other devices keep changing the wallet: try again")]
     Contended,
@@ -105,6 +111,7 @@ impl From<CryptoError> for WalletError {
     fn from(e: CryptoError) -> Self {
         match e {
             CryptoError::WrongPassword => WalletError::WrongPassword,
+            CryptoError::WrongRecoveryKey => WalletError::WrongRecoveryKey,
             CryptoError::UnknownEpoch(_) => WalletError::KeysChanged,
             e => WalletError::Crypto(e),
         }

@@ -15,6 +15,7 @@
 mod apply;
 pub mod backup;
 mod bodies;
+mod check;
 mod draft;
 mod edit;
 mod error;
@@ -29,6 +30,7 @@ mod patience;
 mod plan;
 pub mod record;
 mod refresh;
+mod rekey;
 mod seal;
 mod seen;
 mod size;
@@ -36,8 +38,9 @@ mod snapshot;
 mod state;
 mod value;
 mod view;
+mod ways;
 
-use crate::crypto::Vault;
+use crate::crypto::{Vault, Way};
 use crate::store::Store;
 use bodies::Bodies;
 use head::Head;
@@ -47,13 +50,16 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use std::time::Duration;
 
 pub use bodies::Body;
+pub use check::{Fault, Findings, Touched};
 pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit};
 pub use error::WalletError;
 pub use options::{Clock, Options, SystemClock};
 pub use record::{Field, FieldMeta, Meta};
+pub use rekey::RekeyProgress;
 pub use seen::{Rollback, Seen, Sighting};
 pub use state::{Freshness, HeadInfo, State};
 pub use view::{Secret, View};
+pub use ways::NewDevice;
 
 /// An unlocked wallet. Made by [`Wallet::create`], [`Wallet::unlock`] or [`Wallet::join`].
 pub struct Wallet {
@@ -80,6 +86,7 @@ impl Wallet {
         seen: Seen,
         options: Options,
         vault: Vault,
+        way: Way,
         tip: Head,
     ) -> Arc<Wallet> {
         Arc::new_cyclic(|me| Wallet {
@@ -87,6 +94,7 @@ impl Wallet {
             seen,
             held: RwLock::new(Held {
                 vault: Some(Arc::new(vault)),
+                way: Some(Arc::new(way)),
                 tip: Arc::new(tip),
                 snapshot: Default::default(),
                 checked: Duration::ZERO,
@@ -141,7 +149,7 @@ impl Wallet {
     /// one under way ends as it can, and keeps nothing.
     pub fn lock(&self) {
         let mut held = self.held_mut();
-        held.vault = None;
+        (held.vault, held.way) = (None, None);
         held.snapshot = Default::default();
         drop(held);
         self.bodies().close();

@@ -64,7 +64,7 @@ impl Edit {
     /// names unique.
     pub(super) fn is_structural(&self) -> bool {
         match self {
-            Edit::Fields(_) => false,
+            Edit::Fields(_) | Edit::Reseal(_) => false,
             Edit::Create { .. } | Edit::Remove { .. } | Edit::Move { .. } => true,
             Edit::MoveDomain { .. } => true,
         }
@@ -81,7 +81,7 @@ impl Edit {
             Edit::Create { domain, access } | Edit::Move { domain, access, .. } => {
                 name::check(domain).and_then(|()| name::check(access))
             }
-            Edit::Remove { .. } => Ok(()),
+            Edit::Remove { .. } | Edit::Reseal(_) => Ok(()),
             Edit::MoveDomain { to, .. } => name::check(to),
         }
     }
@@ -107,6 +107,12 @@ impl Edit {
                 ids
             }
             Edit::Move { secret, .. } => BTreeSet::from([*secret]),
+            // What was removed meanwhile needs it no more.
+            Edit::Reseal(ids) => ids
+                .iter()
+                .copied()
+                .filter(|id| snapshot.secret(*id).is_some())
+                .collect(),
             Edit::MoveDomain { from, to } => domain_moved(snapshot, from, to, most_changes)?,
             Edit::Create { .. } | Edit::Remove { .. } => BTreeSet::new(),
         })
@@ -126,6 +132,14 @@ impl Edit {
                 vec![ground.create(domain, access)?]
             }
             Edit::Remove { secret } => vec![ground.remove(*secret)?],
+            Edit::Reseal(_) => {
+                let resealed = ground.bodies.keys().map(|id| {
+                    let mut draft = ground.draft(*id)?;
+                    draft.reseal(ground)?;
+                    Ok(draft.into_write())
+                });
+                resealed.collect::<Result<_, WalletError>>()?
+            }
             Edit::Move {
                 secret,
                 domain,

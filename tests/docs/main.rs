@@ -3,5 +3,7 @@
 mod commands;
 mod pages;
 mod policy;
+mod semantics;
 #[path = "../support/mod.rs"]
 mod support;
+mod tests;

@@ -34,6 +34,7 @@ async fn settle(d: &Device) {
 }
 
 /// `close` tells, the content stays and is shown, and the next access stores it.
+/// Proves semantics 4.9, 10.8.
 #[tokio::test]
 async fn failed_content_is_kept_shown_and_tried_again() {
     let d = device().await;
@@ -84,6 +85,7 @@ async fn a_release_that_fails_keeps_the_content() {
 }
 
 /// Each way in which the store is away has its errno.
+/// Proves semantics 10.8.
 #[tokio::test]
 async fn each_failure_has_its_errno() {
     let d = device().await;
@@ -109,6 +111,7 @@ async fn each_failure_has_its_errno() {
 }
 
 /// With the store away, reads go on from memory however old the snapshot is.
+/// Proves semantics 8.8.
 #[tokio::test]
 async fn reads_go_on_while_the_store_is_away() {
     let d = device().await;
@@ -144,6 +147,7 @@ async fn a_field_changed_elsewhere_is_not_overwritten() {
 }
 
 /// The same for `uid`, whose conflict is an info key; and for two creators of one name.
+/// Proves semantics 8.6.
 #[tokio::test]
 async fn two_creators_of_one_name_both_keep_their_content() {
     let d = device().await;
@@ -317,6 +321,7 @@ async fn content_written_over_a_commit_whose_answer_was_lost_does_not_replace_an
 }
 
 /// The whole secret was removed elsewhere: it is made again, for this content alone.
+/// Proves semantics 8.7.
 #[tokio::test]
 async fn content_of_a_secret_removed_elsewhere_is_kept() {
     let d = device().await;

@@ -5,6 +5,7 @@ mod commits;
 mod failures;
 mod handles;
 mod harness;
+mod later;
 mod names;
 mod renames;
 mod requests;

@@ -89,6 +89,7 @@ async fn a_domain_of_40_secrets_is_renamed_in_one_commit() {
     assert_eq!(errno(d.rename("/renamed", "/e").await), Errno::ENOTEMPTY);
 }
 
+/// Proves semantics 5.4, 10.11.
 #[tokio::test]
 async fn a_domain_too_large_for_one_commit_is_left_to_mv() {
     let d = device().await;
@@ -166,6 +167,7 @@ async fn a_scratch_file_lives_in_memory_until_it_gets_an_ordinary_name() {
 }
 
 /// A stored field that is renamed to a scratch name stays stored (vim's backup).
+/// Proves semantics 6.3.
 #[tokio::test]
 async fn a_stored_field_stays_stored_under_a_scratch_name() {
     let d = device().await;

@@ -9,6 +9,7 @@ mod harness;
 mod mappings;
 mod names;
 mod ordinary;
+mod posix;
 mod refusals;
 mod requests;
 mod slow;

@@ -97,6 +97,7 @@ fn reading_after_the_caches_life() {
 }
 
 /// One look at the head when the file is opened, one commit when it is closed.
+/// Proves semantics 1.2, 4.8, 6.1.
 #[test]
 fn writing() {
     let bench = Bench::with(&some_files());

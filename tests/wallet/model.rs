@@ -18,6 +18,7 @@ enum Step {
     Learn,
     Create(u8, u8),
     Remove(u8),
+    Reseal(u8),
     Move(u8, u8, u8, bool),
     MoveDomain(u8, u8),
     Put(u8, u8, Guess),
@@ -131,6 +132,7 @@ impl Flat {
                 }
                 self.0.get_mut(secret).unwrap().name = name;
             }
+            Edit::Reseal(ids) => return Ok(ids.iter().any(|id| self.0.contains_key(id))),
             Edit::MoveDomain { from, to } => {
                 let moved = self.domain(from);
                 if moved.is_empty() {
@@ -224,6 +226,7 @@ fn edit_of(step: Step, known: &Flat, number: usize) -> Option<Edit> {
             Edit::Create { domain, access }
         }
         Step::Remove(s) => Edit::Remove { secret: pick(s)? },
+        Step::Reseal(s) => Edit::Reseal(vec![pick(s)?]),
         Step::Move(s, d, a, replace) => {
             let replace = known.holder(&name(d, a)).filter(|_| replace);
             let (domain, access) = arc(name(d, a));
@@ -360,6 +363,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Learn),
         4 => (n(), n()).prop_map(|(d, a)| Step::Create(d, a)),
         1 => n().prop_map(Step::Remove),
+        1 => n().prop_map(Step::Reseal),
         2 => (n(), n(), n(), any::<bool>()).prop_map(|(s, d, a, r)| Step::Move(s, d, a, r)),
         1 => (n(), n()).prop_map(|(from, to)| Step::MoveDomain(from, to)),
         5 => (n(), n(), guess()).prop_map(|(s, f, g)| Step::Put(s, f, g)),

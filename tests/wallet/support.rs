@@ -224,7 +224,7 @@ pub(crate) fn forge(
     let mut items = store.items();
     let head = items[&Id::Head].clone();
     let public = HeadMeta::decode(&head.meta).unwrap();
-    let keyring = crypto::unlock(&public, key, &memorable()).unwrap();
+    let (keyring, _) = crypto::unlock(&public, key, &memorable()).unwrap_or_else(|e| panic!("{e}"));
     let vault = Vault::new(public.wallet_id, keyring, Arc::new(OsRandom));
     let (mut data, epoch) = vault
         .open_head(head.version, &head.meta, &head.data)

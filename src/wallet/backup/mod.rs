@@ -15,12 +15,10 @@ mod sealed;
 mod shelf;
 mod stamp;
 
-use super::head::Head;
 use super::life::blocking;
 use super::load::{BETWEEN, LISTINGS};
 use super::patience::Patience;
 use super::{Wallet, WalletError};
-use std::sync::Arc;
 
 pub use index::{Entry, State};
 pub use sealed::Sealed;
@@ -99,8 +97,7 @@ impl Wallet {
             let vault = self.vault()?;
             let sealed = Sealed::list(&*self.store, head.data.count).await?;
             if *sealed.head() != head.item {
-                let moved = Head::open(&vault, sealed.head().clone())?;
-                head = self.admit(Arc::new(moved)).await?;
+                head = self.read_head().await?;
                 contradictions = 0;
                 patience.pause(&*self.options.random).await?;
                 continue;
