@@ -10,6 +10,7 @@ mod lock;
 mod mount;
 pub mod password;
 pub mod paths;
+mod progress;
 mod prompt;
 mod questions;
 mod status;
