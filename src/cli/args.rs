@@ -57,6 +57,8 @@ pub enum Command {
     Lock,
     /// Show what is mounted, for how long, and what is not enforced
     Status(Status),
+    /// Mount for one command, named by WALLETFS_MOUNT in its environment, and lock when it ends
+    Exec(Exec),
 }
 
 /// Where the memorable password comes from.
@@ -142,6 +144,23 @@ pub struct Mount {
     /// Stay in the foreground; an interrupt locks
     #[arg(long)]
     pub foreground: bool,
+    /// How the session goes.
+    #[command(flatten)]
+    pub session: Session,
+    /// Begun by another walletfs: password on standard input, outcome on standard output.
+    #[arg(long, hide = true, requires = "foreground")]
+    pub background: bool,
+    /// Lock when standard input is closed, and remove the directory: for `exec`.
+    #[arg(long, hide = true, requires = "background")]
+    pub leash: bool,
+    /// Execute no programs of the mount: for mount(8), whose `user` implies it.
+    #[arg(long, hide = true)]
+    pub no_exec: bool,
+}
+
+/// How a session goes: what `mount` and `exec` have in common.
+#[derive(Clone, Debug, Args)]
+pub struct Session {
     /// Refuse every change
     #[arg(long)]
     pub read_only: bool,
@@ -154,12 +173,23 @@ pub struct Mount {
     /// Show files for this many seconds without asking the store [default: 1]
     #[arg(long, value_name = "S")]
     pub cache_ttl: Option<Seconds>,
-    /// Begun by another walletfs: password on standard input, outcome on standard output.
-    #[arg(long, hide = true, requires = "foreground")]
-    pub background: bool,
+    /// Write a line of JSON to this file for each open of a secret
+    #[arg(long, value_name = "FILE")]
+    pub audit: Option<PathBuf>,
     /// The memorable password's source.
     #[command(flatten)]
     pub memorable: Memorable,
+}
+
+/// `exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// How the session goes.
+    #[command(flatten)]
+    pub session: Session,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, last = true)]
+    pub command: Vec<OsString>,
 }
 
 /// `unmount`.
@@ -244,6 +274,7 @@ mod tests {
         ];
         assert!(parse(&both).is_err());
         assert!(parse(&["--background"]).is_err());
+        assert!(parse(&["--foreground", "--leash"]).is_err());
         assert!(parse(&["--memorable-password", "x"]).is_err());
     }
 }

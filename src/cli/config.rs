@@ -101,6 +101,9 @@ pub struct Config {
     /// Seconds that the files are shown without asking the store. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<Seconds>,
+    /// Where opens of secrets are written down, absolute. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<PathBuf>,
     /// How much is logged. Default: info.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_level: Option<LogLevel>,
@@ -167,6 +170,7 @@ impl Config {
             timeout: None,
             lifetime: None,
             cache_ttl: None,
+            audit: None,
             log_level: None,
             unknown: Map::new(),
         }
@@ -206,10 +210,12 @@ impl Config {
         if let Some(limit) = self.commit_limit {
             check_commit_limit(limit)?;
         }
-        match &self.path {
-            Some(path) if !path.is_absolute() => Err("`path` must be absolute".into()),
-            _ => Ok(()),
+        for (key, path) in [("path", &self.path), ("audit", &self.audit)] {
+            if path.as_ref().is_some_and(|path| !path.is_absolute()) {
+                return Err(format!("`{key}` must be absolute"));
+            }
         }
+        Ok(())
     }
 
     /// Writes the configuration of a wallet on this device, whole or not at all.
@@ -317,6 +323,7 @@ mod tests {
             (r#"{"store":"local","commit-limit":101}"#, "commit limit"),
             (r#"{"store":"local","cache-ttl":-0.1}"#, "seconds"),
             (r#"{"store":"local","path":"x.sqlite"}"#, "absolute"),
+            (r#"{"store":"local","audit":"x.log"}"#, "`audit` must be"),
             (r#"{"store":"local","log-level":"loud"}"#, "loud"),
             ("not json", "line 1"),
         ] {

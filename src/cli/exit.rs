@@ -73,6 +73,8 @@ pub enum Failure {
     OutputClosed,
     /// The person interrupted at a prompt.
     Interrupted,
+    /// The command that was run ended with this exit code, and has said why itself.
+    OfCommand(u8),
 }
 
 impl Failure {
@@ -90,6 +92,7 @@ impl Failure {
             Failure::Said { exit, message } => (*exit, message.clone()),
             Failure::OutputClosed => (Exit::Done, String::new()),
             Failure::Interrupted => (Exit::Failed, "interrupted".into()),
+            Failure::OfCommand(code) => (Exit::Failed, format!("exit code {code}")),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     private::make_dir(&places.state)?;
     let steps = Steps {
         seen: Seen::at(places.seen_file(wallet)),
-        store: runtime.block_on(store::open(&config, &places, wallet)),
+        store: runtime.block_on(store::open(&config, &places, wallet))?,
         device,
         memorable,
     };

@@ -3,8 +3,10 @@
 pub mod args;
 mod aws_credentials;
 pub mod config;
+mod exec;
 pub mod exit;
 mod failure;
+mod helper;
 mod init;
 mod lock;
 mod mount;
@@ -13,6 +15,7 @@ pub mod paths;
 mod progress;
 mod prompt;
 mod questions;
+mod session;
 mod status;
 mod store;
 mod unmount;
@@ -27,7 +30,20 @@ use std::process::ExitCode;
 
 /// Runs the command that the arguments name and gives the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = match helper::arguments(std::env::args_os()) {
+        // Called by mount(8).
+        Some(arguments) => arguments.map(Cli::try_parse_from),
+        None => Ok(Cli::try_parse()),
+    };
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(helper::Declined::Nothing) => return ExitCode::from(Exit::Done.code()),
+        Err(helper::Declined::Usage(message)) => {
+            exit::note(&message);
+            return ExitCode::from(Exit::Usage.code());
+        }
+    };
+    let cli = match cli {
         Ok(cli) => cli,
         Err(usage) => {
             // Help on a closed pipe is no failure.
@@ -45,9 +61,11 @@ pub fn main() -> ExitCode {
         Command::Unmount(args) => unmount::run(&global, &args),
         Command::Lock => lock::run(&global),
         Command::Status(args) => status::run(&global, &args),
+        Command::Exec(args) => exec::run(&global, args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),
+        Err(Failure::OfCommand(code)) => ExitCode::from(code),
         Err(Failure::Interrupted) => sys::die_of_interrupt(),
         Err(Failure::Said { exit, message }) => {
             exit::note(&message);

@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure, print};
 use crate::session::control::{self, Reply, Request};
 use crate::session::mountpoint::{self, MountpointError};
 use crate::session::registry::{self, Live};
-use crate::session::status::Status;
+use crate::session::status::{Failures, Status};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -108,6 +108,10 @@ fn shown(status: &Status) -> String {
             status.unsaved, status.failed, status.scratch
         ));
     }
+    for failure in &status.failures {
+        let Failures { reason, files } = failure;
+        line(format_args!("  not stored ({files} of them): {reason}"));
+    }
     for gap in &status.not_enforced {
         line(format_args!("  not enforced: {gap}"));
     }
@@ -136,6 +140,7 @@ mod tests {
             },
             unsaved: 0,
             failed: 0,
+            failures: vec![],
             scratch: 0,
             not_enforced: vec![],
         };
@@ -147,13 +152,18 @@ mod tests {
         status.read_only = true;
         status.staleness.reason = Some("away".into());
         status.failed = 1;
+        status.failures = vec![Failures {
+            reason: "the store is away".into(),
+            files: 1,
+        }];
         status.not_enforced = vec!["x".into()];
         assert_eq!(
             shown(&status),
             "/w: wallet `default`, generation 7, read-only\n  store: memory\n  \
              locks when idle: in 59 s; in any case: never\n  \
              may be out of date, confirmed 1 s ago: away\n  \
-             files: 0 unsaved, 1 that could not be stored, 0 scratch\n  not enforced: x\n"
+             files: 0 unsaved, 1 that could not be stored, 0 scratch\n  \
+             not stored (1 of them): the store is away\n  not enforced: x\n"
         );
     }
 }

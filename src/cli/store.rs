@@ -1,15 +1,28 @@
 //! The store that a configuration names: chosen here, once.
 
 use super::config::{Config, StoreKind, TABLE};
+use super::exit::Failure;
 use super::paths::Places;
+use crate::session::private;
 use crate::store::{DynamoOptions, DynamoStore, SqliteStore, Store};
 use std::sync::Arc;
 
 /// The wallet's store. Nothing is asked of it yet.
-pub(super) async fn open(config: &Config, places: &Places, wallet: &str) -> Arc<dyn Store> {
-    match config.store {
+///
+/// # Errors
+/// Its file is open to others, or its directory: looked at in the data directory only. Elsewhere it
+/// may be somebody's to share, and what is in it is sealed.
+pub(super) async fn open(
+    config: &Config,
+    places: &Places,
+    wallet: &str,
+) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match config.store {
         StoreKind::Local => {
             let path = config.local_file(places, wallet);
+            if path.parent() == Some(&places.data) && private::check_dir(&places.data)? {
+                private::open(&path)?;
+            }
             match config.commit_limit {
                 Some(limit) => Arc::new(SqliteStore::with_commit_limit(path, wallet, limit)),
                 None => Arc::new(SqliteStore::open(path, wallet)),
@@ -26,5 +39,5 @@ pub(super) async fn open(config: &Config, places: &Places, wallet: &str) -> Arc<
             };
             Arc::new(DynamoStore::connect(options).await)
         }
-    }
+    })
 }

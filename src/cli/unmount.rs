@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure, note};
 use crate::session::control::{self, Reply, Request};
 use crate::session::mountpoint;
 use crate::session::registry::{self, Live};
+use crate::session::status::Failures;
 use std::path::Path;
 
 /// Runs the command.
@@ -22,19 +23,22 @@ pub(super) fn run(global: &Global, args: &Unmount) -> Result<(), Failure> {
 
 /// Locks a mount and waits until its process has left.
 pub(super) fn lock(live: Live, discard: bool) -> Result<(), Failure> {
-    let dir = live.record.mountpoint;
-    let reply = control::ask(live.stream, &Request::Lock { discard });
-    let failed = |why: &dyn std::fmt::Display| {
-        let message = format!(
-            "the process of {dir} (pid {}) does not lock: {why}; end it with `kill {}`",
-            live.record.pid, live.record.pid
-        );
-        Failure::new(Exit::Failed, message)
-    };
-    match reply {
-        Ok(Some(Reply::Locked { discarded: 0 })) => Ok(()),
-        Ok(None) => {
-            // It has left without a word: killed, or locked by something else meanwhile.
+    let dir = live.record.mountpoint.clone();
+    match ask(live, discard)? {
+        Asked::Locked { discarded: 0 } => Ok(()),
+        Asked::Locked { discarded } => {
+            note(&format!("unsaved content of {discarded} files is lost"));
+            Ok(())
+        }
+        Asked::Unsaved { files, reasons } => {
+            let message = format!(
+                "{files} files have content that could not be stored, so {dir} stays mounted\
+                 {reasons}; try again when that is mended, or lose the content with `walletfs \
+                 unmount --discard`"
+            );
+            Err(Failure::new(Exit::Unreachable, message))
+        }
+        Asked::Left => {
             mountpoint::clear(Path::new(&dir))?;
             let message = format!(
                 "{dir} is unmounted, but its process ended without saying that everything was \
@@ -42,18 +46,49 @@ pub(super) fn lock(live: Live, discard: bool) -> Result<(), Failure> {
             );
             Err(Failure::new(Exit::Failed, message))
         }
-        Ok(Some(Reply::Locked { discarded })) => {
-            note(&format!("unsaved content of {discarded} files is lost"));
-            Ok(())
+    }
+}
+
+/// What became of a lock.
+pub(super) enum Asked {
+    /// Nothing is mounted any more, and the process has left.
+    Locked {
+        /// Files whose unsaved content is lost.
+        discarded: usize,
+    },
+    /// The mount stays.
+    Unsaved {
+        /// Files with content that could not be stored.
+        files: usize,
+        /// Why, to follow a statement.
+        reasons: String,
+    },
+    /// The process has left without a word: killed, or locked by something else meanwhile.
+    Left,
+}
+
+/// Asks the process of a mount to lock.
+pub(super) fn ask(live: Live, discard: bool) -> Result<Asked, Failure> {
+    let (dir, pid) = (live.record.mountpoint, live.record.pid);
+    let failed = |why: &dyn std::fmt::Display| {
+        let message = format!(
+            "the process of {dir} (pid {pid}) does not lock: {why}; end it with `kill {pid}`"
+        );
+        Failure::new(Exit::Failed, message)
+    };
+    match control::ask(live.stream, &Request::Lock { discard }) {
+        Ok(Some(Reply::Locked { discarded })) => Ok(Asked::Locked { discarded }),
+        Ok(Some(Reply::Unsaved { files, failures })) => {
+            let reasons = failures.iter().map(|failure| {
+                let Failures { reason, files } = failure;
+                format!(": {reason} ({files} of them)")
+            });
+            Ok(Asked::Unsaved {
+                files,
+                reasons: reasons.collect(),
+            })
         }
-        Ok(Some(Reply::Unsaved { files })) => {
-            let message = format!(
-                "{files} files have content that could not be stored, so {dir} stays mounted; see \
-                 `walletfs status` and its log for the reason, and try again, or lose the content \
-                 with `walletfs unmount --discard`"
-            );
-            Err(Failure::new(Exit::Unreachable, message))
-        }
+        Ok(None) => Ok(Asked::Left),
         Ok(Some(Reply::Refused { message })) => Err(failed(&message)),
         Ok(Some(Reply::Status { .. })) => Err(failed(&"it answered something else")),
         Err(error) => Err(failed(&error)),

@@ -17,6 +17,7 @@ use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
 use crate::wallet::{Applied, Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Content that exists in a mount only.
@@ -88,6 +89,17 @@ impl Fs {
             .filter(|f| matches!(f.state().name, Name::Scratch(_)));
         unsaved.scratch = scratch.count();
         unsaved
+    }
+
+    /// Why files could not be stored, and how many for each reason, in the order of the reasons.
+    pub fn failures(&self) -> BTreeMap<String, usize> {
+        let mut failures = BTreeMap::new();
+        for file in self.unsaved_files().iter() {
+            if let Some(e) = &file.state().failed {
+                *failures.entry(e.why.to_string()).or_default() += 1;
+            }
+        }
+        failures
     }
 
     /// Tries to store everything that is unsaved, and gives the number of files that could not be.

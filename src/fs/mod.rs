@@ -16,6 +16,7 @@
 //! | `listing.rs`   | opendir, readdir                                                |
 //! | `file.rs`      | content of a file that is open or not stored yet                |
 //! | `open.rs`      | open, create, release                                           |
+//! | `path.rs`      | where an inode is in the mount                                  |
 //! | `io.rs`        | read, write                                                     |
 //! | `setattr.rs`   | chmod, utimensat, truncate                                      |
 //! | `later.rs`     | modes and times that come right after a close                   |
@@ -42,6 +43,7 @@ mod listing;
 pub mod names;
 mod namespace;
 mod open;
+mod path;
 mod process;
 mod rename;
 mod replaced;

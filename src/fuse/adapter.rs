@@ -2,6 +2,7 @@
 
 use super::convert::{attr, errno, kind, open_how, set_time};
 use super::gate::Gate;
+use super::opens::{Opening, Opens};
 use super::pages::Pages;
 use crate::fs::{Entry, Fh, Fs, Ino, Kind, Opened, SetAttr};
 use fuser::{
@@ -44,6 +45,7 @@ const WANTED: [InitFlags; 5] = [
 pub(super) struct Adapter {
     fs: Arc<Fs>,
     gate: Arc<dyn Gate>,
+    opens: Option<Arc<dyn Opens>>,
     runtime: tokio::runtime::Handle,
     pages: Pages,
 }
@@ -52,15 +54,24 @@ impl Adapter {
     pub(super) fn new(
         fs: Arc<Fs>,
         gate: Arc<dyn Gate>,
+        opens: Option<Arc<dyn Opens>>,
         runtime: tokio::runtime::Handle,
         pages: Pages,
     ) -> Self {
         Adapter {
             fs,
             gate,
+            opens,
             runtime,
             pages,
         }
+    }
+
+    /// Who is to be told of an open of `ino`: only secrets are written down.
+    fn witness(&self, ino: Option<INodeNo>) -> Option<Arc<dyn Opens>> {
+        let opens = self.opens.as_ref()?;
+        let own = ino.is_some_and(|ino| !self.fs.is_secret(Ino(ino.0)));
+        (!own).then(|| opens.clone())
     }
 
     /// The filesystem, for a call on `ino`, unless the session is locked.
@@ -96,6 +107,15 @@ fn reply_empty(call: &'static str, result: crate::fs::FsResult<()>, reply: Reply
     match result {
         Ok(()) => reply.ok(),
         Err(e) => reply.error(errno(call, &e)),
+    }
+}
+
+/// What a file is opened for (open(2)).
+fn operation(flags: i32) -> &'static str {
+    match flags & libc::O_ACCMODE {
+        libc::O_WRONLY => "write",
+        libc::O_RDWR => "read-write",
+        _ => "read",
     }
 }
 
@@ -304,9 +324,22 @@ impl Filesystem for Adapter {
         let Some(fs) = self.enter(ino) else {
             return reply.error(Errno::ENODEV);
         };
-        let (how, tid) = (open_how(flags.0), req.pid());
+        let (how, tid, uid) = (open_how(flags.0), req.pid(), req.uid());
+        let witness = self.witness(Some(ino));
         self.answer(async move {
-            match fs.open(Ino(ino.0), how, tid).await {
+            let opened = fs.open(Ino(ino.0), how, tid).await;
+            if let (Ok(_), Some(witness)) = (&opened, witness) {
+                let operation = operation(flags.0);
+                let path = fs.path(Ino(ino.0));
+                let opening = Opening {
+                    operation,
+                    path,
+                    uid,
+                    tid,
+                };
+                witness.opened(opening).await;
+            }
+            match opened {
                 Ok(opened) => reply.opened(FileHandle(opened.fh.0), open_flags(&opened)),
                 Err(e) => reply.error(errno("open", &e)),
             }
@@ -327,8 +360,19 @@ impl Filesystem for Adapter {
             return reply.error(Errno::ENODEV);
         };
         let (name, how, tid) = (name.as_bytes().to_owned(), open_how(flags), req.pid());
+        let (uid, witness) = (req.uid(), self.witness(None));
         self.answer(async move {
-            match fs.create(Ino(parent.0), &name, mode, how, tid).await {
+            let created = fs.create(Ino(parent.0), &name, mode, how, tid).await;
+            if let (Ok((entry, _)), Some(witness)) = (&created, witness) {
+                let opening = Opening {
+                    operation: "create",
+                    path: fs.path(entry.attr.ino),
+                    uid,
+                    tid,
+                };
+                witness.opened(opening).await;
+            }
+            match created {
                 Ok((entry, opened)) => reply.created(
                     &entry.ttl,
                     &attr(&entry.attr, fs.owner()),

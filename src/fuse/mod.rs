@@ -9,10 +9,12 @@
 mod adapter;
 mod convert;
 mod gate;
+mod opens;
 mod pages;
 mod process;
 
 pub use gate::Gate;
+pub use opens::{Opening, Opens};
 pub use process::Proc;
 
 use crate::fs::Fs;
@@ -38,6 +40,17 @@ pub fn threads() -> usize {
         .clamp(2, 4)
 }
 
+/// How a mount is made.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The kernel refuses every change.
+    pub read_only: bool,
+    /// The kernel refuses to execute programs of the mount.
+    pub no_exec: bool,
+    /// Who is told of opens.
+    pub opens: Option<Arc<dyn Opens>>,
+}
+
 /// Mounts `fs` on the directory `dir`. The kernel has been answered when this returns.
 ///
 /// `runtime` takes what waits for a store. Every call passes `gate` first. No mount option is made
@@ -47,7 +60,7 @@ pub fn mount(
     gate: Arc<dyn Gate>,
     runtime: tokio::runtime::Handle,
     dir: &Path,
-    read_only: bool,
+    options: Options,
 ) -> io::Result<Mount> {
     let mut config = Config::default();
     config.mount_options = vec![
@@ -59,12 +72,15 @@ pub fn mount(
         MountOption::NoSuid,
         MountOption::NoAtime,
     ];
-    if read_only {
+    if options.read_only {
         config.mount_options.push(MountOption::RO);
+    }
+    if options.no_exec {
+        config.mount_options.push(MountOption::NoExec);
     }
     config.n_threads = Some(threads());
     let pages = Pages::new();
-    let adapter = Adapter::new(fs.clone(), gate, runtime, pages.clone());
+    let adapter = Adapter::new(fs.clone(), gate, options.opens, runtime, pages.clone());
     let session = Session::new(adapter, dir, &config)?;
     pages.start(session.notifier())?;
     Ok(Mount {

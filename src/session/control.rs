@@ -2,6 +2,7 @@
 //! After the answer to a lock the connection stays open until the process has left, so whoever
 //! reads on to its end knows that the keys are gone.
 
+use super::status::Failures;
 use super::sys;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -38,6 +39,8 @@ pub enum Reply {
     Unsaved {
         /// How many.
         files: usize,
+        /// Why, where a commit has failed already.
+        failures: Vec<Failures>,
     },
     /// How things are.
     Status {
@@ -263,7 +266,10 @@ mod tests {
         let mut rig = rig();
         let client = rig.ask(Request::Lock { discard: false });
         let mut lock = rig.locks.recv().await.unwrap();
-        let reply = Reply::Unsaved { files: 1 };
+        let reply = Reply::Unsaved {
+            files: 1,
+            failures: Vec::new(),
+        };
         lock.answer(&reply).await;
         assert_eq!(client.await.unwrap().unwrap(), Some(reply));
     }

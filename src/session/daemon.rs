@@ -2,7 +2,7 @@
 //! first process is carried over, and hears one line of what became of it.
 //!
 //! The second process gets the password on its standard input and answers on its standard output,
-//! both pipes; nothing secret is in its arguments or its environment, and no descriptor is left
+//! both pipes; the first may keep its end of the former, to be known to live. Nothing secret is in its arguments or its environment, and no descriptor is left
 //! open to it by number.
 
 use super::sys;
@@ -10,7 +10,7 @@ use crate::crypto::SecretBytes;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -33,11 +33,12 @@ pub enum Outcome {
 const LINE_BYTES: u64 = 64 << 10;
 
 /// Starts this program again with these arguments, hands it the password and waits for its line.
-/// The password is wiped. An error means that the process ended, or could not begin, without one.
+/// The password is wiped. Gives the outcome, and the pipe that the password went through. An error
+/// means that the process ended, or could not begin, without a line.
 pub fn start(
     args: impl IntoIterator<Item = OsString>,
     password: SecretBytes,
-) -> io::Result<Outcome> {
+) -> io::Result<(Outcome, PipeWriter)> {
     let (its_input, mut input) = io::pipe()?;
     let (output, its_output) = io::pipe()?;
     let mut child = {
@@ -51,19 +52,20 @@ pub fn start(
             .stderr(Stdio::null());
         command.spawn()?
     };
-    let handed = input.write_all(password.expose());
-    drop(input);
+    let handed = input
+        .write_all(password.expose())
+        .and_then(|()| input.write_all(b"\n"));
     drop(password);
     let mut line = String::new();
     BufReader::new(output.take(LINE_BYTES)).read_line(&mut line)?;
     match serde_json::from_str(&line) {
         Ok(Outcome::Ready) => {
             handed?;
-            Ok(Outcome::Ready)
+            Ok((Outcome::Ready, input))
         }
         Ok(failed) => {
             child.wait()?;
-            Ok(failed)
+            Ok((failed, input))
         }
         Err(_) => Err(io::Error::other(ending(&mut child)?)),
     }

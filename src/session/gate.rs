@@ -100,6 +100,13 @@ impl Gate {
         (self.left_to_idle(now), self.left_to_end(now))
     }
 
+    /// How long ago the session has reached its lifetime; zero before.
+    pub fn since_end(&self) -> Duration {
+        let age = (self.clock)().saturating_sub(self.opened);
+        self.lifetime
+            .map_or(Duration::ZERO, |lifetime| age.saturating_sub(lifetime))
+    }
+
     fn left_to_end(&self, now: Duration) -> Option<Duration> {
         let age = now.saturating_sub(self.opened);
         Some(self.lifetime?.saturating_sub(age))
@@ -176,9 +183,12 @@ mod tests {
             assert!(rig.gate.enter(true));
         }
         assert_eq!(rig.gate.left().1, Some(Duration::from_secs(1)));
+        assert_eq!(rig.gate.since_end(), Duration::ZERO);
         rig.pass(1);
         assert!(!rig.gate.enter(true));
         assert_eq!(rig.gate.closed(), Some(Closed::Lifetime));
+        rig.pass(2);
+        assert_eq!(rig.gate.since_end(), Duration::from_secs(2));
     }
 
     #[test]

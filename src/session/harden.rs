@@ -3,6 +3,7 @@
 use super::sys::{self, MemoryLock};
 use crate::crypto;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Set once a page with a secret could not be locked.
 static UNLOCKED: AtomicBool = AtomicBool::new(false);
@@ -11,7 +12,26 @@ static UNLOCKED: AtomicBool = AtomicBool::new(false);
 #[derive(Clone, Debug, Default)]
 pub struct Hardening {
     gaps: Vec<String>,
+    /// What turns out while the session lives.
+    late: Arc<Mutex<Vec<String>>>,
 }
+
+/// Where a gap is told that turns out while the session lives.
+#[derive(Clone, Debug)]
+pub struct Late(Arc<Mutex<Vec<String>>>);
+
+impl Late {
+    /// Notes one more, once.
+    pub fn add(&self, gap: String) {
+        tracing::warn!("not enforced: {gap}");
+        let mut late = self.0.lock().expect(LOCK);
+        if !late.contains(&gap) {
+            late.push(gap);
+        }
+    }
+}
+
+const LOCK: &str = "no holder of this lock panics";
 
 impl Hardening {
     /// Forbids core dumps and tracing, and keeps memory out of swap where the limit allows. For
@@ -44,14 +64,20 @@ impl Hardening {
         hardening
     }
 
-    /// Notes one more.
+    /// Notes one more gap.
     pub fn add(&mut self, gap: String) {
         self.gaps.push(gap);
+    }
+
+    /// Where gaps are told that turn out later.
+    pub fn late(&self) -> Late {
+        Late(self.late.clone())
     }
 
     /// Everything that is not enforced, as of now.
     pub fn gaps(&self) -> Vec<String> {
         let mut gaps = self.gaps.clone();
+        gaps.extend(self.late.lock().expect(LOCK).iter().cloned());
         if UNLOCKED.load(Ordering::Relaxed) {
             gaps.push("the limit for locked memory is used up: some secrets may reach swap".into());
         }

@@ -6,16 +6,23 @@
 //! [`live::run`] is the loop, `lock.rs` the order in which everything is given up. Nothing here
 //! knows a wire format or the meaning of a file.
 
+pub mod audit;
+mod calls;
 pub mod control;
 pub mod daemon;
+pub mod events;
 pub mod gate;
 pub mod harden;
 pub mod live;
 mod lock;
 pub mod log;
+mod logind;
 pub mod mountinfo;
 pub mod mountpoint;
+pub mod notify;
 pub mod private;
 pub mod registry;
+mod report;
 pub mod status;
 pub mod sys;
+mod wait;

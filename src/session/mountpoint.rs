@@ -133,11 +133,14 @@ fn make(dir: &Path) -> Result<(), MountpointError> {
 }
 
 /// A directory that is ours to mount on: no other walletfs mounts there at the same time. Its mode
-/// is 0700 until this is dropped, then 0500.
+/// is 0700 until it is closed, then 0500; one that was not mounted on gets its own mode again.
 pub struct Claim {
     path: PathBuf,
     /// The directory itself, also once it lies below the mount.
     below: File,
+    /// Its mode before.
+    found: Permissions,
+    closed: bool,
 }
 
 impl Claim {
@@ -154,6 +157,8 @@ impl Claim {
         }
         // Another one may have mounted between the look and the lock.
         prepare(&path)?;
+        let found = below.metadata().map_err(MountpointError::io(&path))?;
+        let found = found.permissions();
         below
             .set_permissions(Permissions::from_mode(OPEN))
             .map_err(|error| match error.kind() {
@@ -162,7 +167,12 @@ impl Claim {
                 }
                 _ => MountpointError::io(&path)(error),
             })?;
-        Ok(Claim { path, below })
+        Ok(Claim {
+            path,
+            below,
+            found,
+            closed: false,
+        })
     }
 
     /// The directory, without links.
@@ -172,7 +182,8 @@ impl Claim {
 
     /// Closes the directory below the mount. `false`: its filesystem did not take the mode, so a
     /// program could write into it once the wallet is locked.
-    pub fn close(self) -> bool {
+    pub fn close(mut self) -> bool {
+        self.closed = true;
         self.shut().is_ok_and(|mode| mode & 0o777 == CLOSED)
     }
 
@@ -184,9 +195,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Also on the way out of a failed mount. A failure has been told by `close`, or leaves the
-        // directory as it was found.
-        let _ = self.shut();
+        // On the way out of a failed mount.
+        if !self.closed {
+            let _ = self.below.set_permissions(self.found.clone());
+        }
     }
 }
 
@@ -259,8 +271,13 @@ mod tests {
         assert_eq!(mode(&wanted), 0o700);
         assert!(claim.close());
         assert_eq!(mode(&wanted), 0o500);
-        drop(Claim::new(&wanted).unwrap());
-        assert_eq!(mode(&wanted), 0o500);
+        for found in [0o500, 0o750, 0o700] {
+            fs::set_permissions(&wanted, Permissions::from_mode(found)).unwrap();
+            let claim = Claim::new(&wanted).unwrap();
+            assert_eq!(mode(&wanted), 0o700);
+            drop(claim);
+            assert_eq!(mode(&wanted), found, "not mounted on: as it was");
+        }
     }
 
     #[test]

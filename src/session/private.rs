@@ -104,6 +104,27 @@ pub fn open(path: &Path) -> Result<Option<File>, PrivateError> {
     Ok(Some(file))
 }
 
+/// Opens the file for writing at its end, made with mode 0600 if it is missing. A regular file that
+/// others may get at, or that is not this user's, is refused; a device or a pipe is as it is.
+pub fn append(path: &Path) -> Result<File, PrivateError> {
+    let open = || {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            // A pipe that nobody reads from is an error, not a wait.
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
+        let found = file.metadata()?;
+        Ok((file, found))
+    };
+    let (file, found) = open().map_err(PrivateError::io(path))?;
+    if found.is_file() {
+        check(path, &found, 0o600)?;
+    }
+    Ok(file)
+}
+
 /// The whole content of a private file of at most `limit` bytes, wiped when dropped. `Ok(None)`:
 /// there is none.
 pub fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, PrivateError> {

@@ -27,10 +27,21 @@ pub struct Status {
     pub unsaved: usize,
     /// Files with content whose commit failed; tried again at the next access.
     pub failed: usize,
+    /// Why, and how many files each.
+    pub failures: Vec<Failures>,
     /// Scratch files, which live in this mount's memory only.
     pub scratch: usize,
     /// Protections that this machine did not allow, as sentences.
     pub not_enforced: Vec<String>,
+}
+
+/// Files whose content could not be stored for one reason.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Failures {
+    /// Why. It names no file.
+    pub reason: String,
+    /// How many.
+    pub files: usize,
 }
 
 /// How true the files are.
@@ -71,7 +82,11 @@ mod tests {
                 reason: None,
             },
             unsaved: 1,
-            failed: 0,
+            failed: 1,
+            failures: vec![Failures {
+                reason: "away".into(),
+                files: 1,
+            }],
             scratch: 2,
             not_enforced: vec!["x".into()],
         };
@@ -86,7 +101,8 @@ mod tests {
             "seconds_to_end": null,
             "staleness": {"age": 1, "reason": null},
             "unsaved": 1,
-            "failed": 0,
+            "failed": 1,
+            "failures": [{"reason": "away", "files": 1}],
             "scratch": 2,
             "not_enforced": ["x"],
         });

@@ -45,8 +45,16 @@ pub fn egid() -> u32 {
     unsafe { libc::getegid() }
 }
 
-/// No core dump, and no tracing nor reading of this process's memory by others of the same user
-/// (prctl(2), `PR_SET_DUMPABLE`). An exec undoes the latter: each program start calls this.
+/// No tracing nor reading of this process's memory by others of the same user, and no core dump
+/// (prctl(2), `PR_SET_DUMPABLE`). An exec undoes it: each program start calls this.
+pub fn forbid_tracing() -> io::Result<()> {
+    // SAFETY: PR_SET_DUMPABLE takes one integer and touches no memory of ours.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// As [`forbid_tracing`], and no core dump of this process nor of one that it starts, whatever the
+/// machine does with core dumps (core(5)).
 pub fn forbid_dumps() -> io::Result<()> {
     let none = libc::rlimit {
         rlim_cur: 0,
@@ -54,9 +62,7 @@ pub fn forbid_dumps() -> io::Result<()> {
     };
     // SAFETY: `none` is a valid rlimit, only read, alive during the call.
     check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) })?;
-    // SAFETY: PR_SET_DUMPABLE takes one integer and touches no memory of ours.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
-    Ok(())
+    forbid_tracing()
 }
 
 /// How much memory may be locked.
@@ -225,6 +231,63 @@ impl Drop for QuietTerminal {
         // SAFETY: puts back the disposition that the system gave for it.
         unsafe { libc::signal(libc::SIGINT, self.on_interrupt) };
     }
+}
+
+/// A signal that this process got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its number.
+    pub signal: i32,
+    /// The kernel sent it, as it does for keys of the terminal and its end: to every process of
+    /// the terminal's foreground alike.
+    pub by_kernel: bool,
+}
+
+/// Signals that are kept until they are waited for. A program that is started meanwhile has none
+/// kept.
+pub struct KeptSignals(libc::sigset_t);
+
+impl KeptSignals {
+    /// Keeps these from here on (pthread_sigmask(3)). For a process with one thread.
+    pub fn keep(signals: &[i32]) -> io::Result<KeptSignals> {
+        let mut set = std::mem::MaybeUninit::uninit();
+        // SAFETY: `set` is room for one sigset_t, which sigemptyset fills.
+        check(unsafe { libc::sigemptyset(set.as_mut_ptr()) })?;
+        // SAFETY: filled by the call above, which succeeded.
+        let mut set = unsafe { set.assume_init() };
+        for signal in signals {
+            // SAFETY: `set` is a valid set, alive and unshared during the call.
+            check(unsafe { libc::sigaddset(&mut set, *signal) })?;
+        }
+        // SAFETY: `set` is only read; the old mask is not asked for.
+        let status = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
+        match status {
+            0 => Ok(KeptSignals(set)),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// Waits for the next one (sigwaitinfo(2)).
+    pub fn next(&self) -> io::Result<Received> {
+        let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
+        // SAFETY: the set is valid, and `info` is room for one siginfo_t.
+        let signal = check(unsafe { libc::sigwaitinfo(&self.0, info.as_mut_ptr()) })?;
+        // SAFETY: the call succeeded, so it filled it.
+        let info = unsafe { info.assume_init() };
+        Ok(Received {
+            signal,
+            by_kernel: info.si_code == libc::SI_KERNEL,
+        })
+    }
+}
+
+/// Sends a signal to a child that was not waited for yet, so that the number is still its own
+/// (kill(2)).
+pub fn send_signal(child: &std::process::Child, signal: i32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+    // SAFETY: touches no memory of ours.
+    check(unsafe { libc::kill(pid, signal) })?;
+    Ok(())
 }
 
 /// Ends this process as an interrupt does, so that a shell sees why (signal(7)).

@@ -34,6 +34,7 @@ impl Wallet {
             return Err(WalletError::ReadOnly);
         }
         edit.check_names()?;
+        let _under_way = self.under_way();
         let new_id = self.new_id();
         let turn = self.turn().await;
         let mut patience = Patience::new();

@@ -43,13 +43,14 @@ impl Wallet {
     pub(super) async fn read_head(&self) -> Result<Arc<Head>, WalletError> {
         let mut floor = 0;
         loop {
-            let vault = self.vault()?;
+            // Weak: whoever waits for the store holds no key.
+            let vault = Arc::downgrade(&self.vault()?);
             let Some(item) = self.store.get(Id::Head).await? else {
                 return Err(vanished(&self.seen)
                     .await?
                     .unwrap_or(WalletError::NoSuchWallet));
             };
-            if !Arc::ptr_eq(&vault, &self.vault()?) {
+            if !vault.ptr_eq(&Arc::downgrade(&self.vault()?)) {
                 // Somebody has followed a newer head to newer keys meanwhile: this one may be older.
                 continue;
             }

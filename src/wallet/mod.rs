@@ -48,6 +48,7 @@ use held::Held;
 use refresh::Refreshing;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub use bodies::Body;
 pub use check::{Fault, Findings, Touched};
@@ -71,7 +72,32 @@ pub struct Wallet {
     /// Held by whoever commits or loads: the snapshot changes only under it.
     commits: tokio::sync::Mutex<()>,
     refreshing: Refreshing,
+    /// Edits that are being made, or wait for their turn.
+    edits: watch::Sender<usize>,
     me: Weak<Wallet>,
+}
+
+/// An edit that is being made, until it is dropped.
+struct EditUnderWay<'a>(&'a watch::Sender<usize>);
+
+impl Drop for EditUnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|edits| *edits -= 1);
+    }
+}
+
+/// What remains of the keys after [`Wallet::lock`].
+pub struct Wiped {
+    vault: Weak<Vault>,
+    way: Weak<Way>,
+}
+
+impl Wiped {
+    /// Whether nobody holds the keys any more, so that they are wiped: a call that was using them
+    /// when the wallet was locked does so until it ends.
+    pub fn is_done(&self) -> bool {
+        self.vault.strong_count() == 0 && self.way.strong_count() == 0
+    }
 }
 
 /// Proof that `Wallet::commits` is held.
@@ -105,6 +131,7 @@ impl Wallet {
             bodies: Mutex::new(Bodies::new(options.cache_bytes)),
             commits: Default::default(),
             refreshing: Default::default(),
+            edits: watch::Sender::new(0),
             me: me.clone(),
             options,
         })
@@ -140,19 +167,31 @@ impl Wallet {
         View(self.held())
     }
 
-    /// Waits for the commits and loads that are under way, and for those that wait their turn.
+    /// Waits for the edits that are being made, and for those that wait their turn. Whoever only
+    /// reads is not waited for, whatever the store lets him wait for.
     pub async fn settled(&self) {
-        drop(self.turn().await);
+        // The sender lives as long as this does.
+        let _ = self.edits.subscribe().wait_for(|edits| *edits == 0).await;
+    }
+
+    /// Notes an edit, for as long as the guard lives.
+    fn under_way(&self) -> EditUnderWay<'_> {
+        self.edits.send_modify(|edits| *edits += 1);
+        EditUnderWay(&self.edits)
     }
 
     /// Drops the keys and all that is in memory. Every later call gives [`WalletError::Locked`];
     /// one under way ends as it can, and keeps nothing.
-    pub fn lock(&self) {
+    pub fn lock(&self) -> Wiped {
         let mut held = self.held_mut();
-        (held.vault, held.way) = (None, None);
+        let (vault, way) = (held.vault.take(), held.way.take());
         held.snapshot = Default::default();
         drop(held);
         self.bodies().close();
+        Wiped {
+            vault: vault.as_ref().map_or_else(Weak::new, Arc::downgrade),
+            way: way.as_ref().map_or_else(Weak::new, Arc::downgrade),
+        }
     }
 
     fn held(&self) -> RwLockReadGuard<'_, Held> {

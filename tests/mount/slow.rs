@@ -113,7 +113,14 @@ impl Rig {
         });
         let fs = runtime.block_on(filesystem(store.clone(), cache_ttl));
         let handle = runtime.handle().clone();
-        let mount = fuse::mount(fs, Arc::new(Open), handle, dir.path(), false).unwrap();
+        let mount = fuse::mount(
+            fs,
+            Arc::new(Open),
+            handle,
+            dir.path(),
+            fuse::Options::default(),
+        )
+        .unwrap();
         Rig {
             store,
             _mount: mount,

@@ -112,7 +112,8 @@ async fn a_missing_an_added_and_an_old_item_are_found_and_survived() {
     let (store, a, key, ids) = filled(3).await;
     let old = store.items()[&ids[0]].clone();
     a.put(ids[0], Field::Pwd, "newer").await;
-    let cases: [(&str, Box<dyn Fn()>); 3] = [
+    type Damage<'a> = Box<dyn Fn() + 'a>;
+    let cases: [(&str, Damage<'_>); 3] = [
         (
             "lists 2 secrets, and the head counts 3",
             Box::new(|| drop(store.items().remove(&ids[2]))),

@@ -101,7 +101,8 @@ impl Wallet {
             let vault = self.vault()?;
             let sealed = Sealed::list(&*self.store, head.data.count).await?;
             if *sealed.head() != head.item {
-                head = self.read_head().await?;
+                let moved = self.open_head(sealed.head().clone())?;
+                head = self.admit(moved).await?;
                 contradictions = 0;
                 patience.pause(&*self.options.random).await?;
                 continue;

@@ -1,0 +1,224 @@
+//! What `mount` and `exec` have in common: everything that is known before the password is, and the
+//! session that it opens. In the background it runs in a second process of the same program (see
+//! [`crate::session::daemon`]).
+
+use super::args::{self, Global};
+use super::config::{self, Config, LogLevel};
+use super::exit::{Exit, Failure};
+use super::paths::Places;
+use super::store;
+use crate::crypto::SecretBytes;
+use crate::session::audit::Audit;
+use crate::session::daemon::{self, Outcome};
+use crate::session::events::Leash;
+use crate::session::harden::Hardening;
+use crate::session::live::{self, Ended, Session};
+use crate::session::log::Level;
+use crate::session::mountpoint::Claim;
+use crate::session::private;
+use crate::wallet::{Options, Seen, Wallet};
+use std::ffi::OsString;
+use std::io::{self, PipeWriter};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Seconds without an access until the lock, unless configured.
+const TIMEOUT: u64 = 60;
+/// Seconds until the session ends, unless configured.
+const LIFETIME: u64 = 600;
+
+/// Everything that is known before the password is.
+pub(super) struct Setup<'a> {
+    global: &'a Global,
+    args: args::Session,
+    pub(super) places: Places,
+    config: Config,
+}
+
+/// What is particular to a mount.
+pub(super) struct Particular<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) no_exec: bool,
+    pub(super) leash: Option<Leash>,
+}
+
+impl<'a> Setup<'a> {
+    pub(super) fn load(global: &'a Global, args: args::Session) -> Result<Self, Failure> {
+        let places = global.places()?;
+        let config = Config::load(&places, &global.wallet)?;
+        Ok(Setup {
+            global,
+            args,
+            places,
+            config,
+        })
+    }
+
+    /// Finds out before the password is asked for whether a session could begin.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        config::load_key(&self.places, &self.global.wallet)?;
+        if let Some(audit) = self.audit()? {
+            private::append(&audit)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn level(&self) -> Level {
+        let configured = self.config.log_level.unwrap_or(LogLevel::Info).into();
+        match self.global.verbose {
+            0 => configured,
+            1 => configured.max(Level::DEBUG),
+            _ => Level::TRACE,
+        }
+    }
+
+    pub(super) fn log_file(&self) -> PathBuf {
+        self.places.log_file(&self.global.wallet)
+    }
+
+    fn audit(&self) -> Result<Option<PathBuf>, Failure> {
+        let Some(path) = self.args.audit.as_ref().or(self.config.audit.as_ref()) else {
+            return Ok(None);
+        };
+        let whole = std::path::absolute(path)
+            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())));
+        Ok(Some(whole?))
+    }
+
+    /// Has a second process mount on `dir`, and waits until it has. Gives the pipe that holds it, if
+    /// `leash` says that it ends when that closes.
+    pub(super) fn start(
+        &self,
+        dir: &Path,
+        no_exec: bool,
+        leash: bool,
+        password: SecretBytes,
+    ) -> Result<PipeWriter, Failure> {
+        let args = self.background_args(dir, no_exec, leash)?;
+        match daemon::start(args, password) {
+            Ok((Outcome::Ready, pipe)) => Ok(pipe),
+            Ok((Outcome::Failed { code, message }, _)) => {
+                let exit = Exit::from_code(code).unwrap_or(Exit::Failed);
+                Err(Failure::new(exit, message))
+            }
+            Err(error) => Err(Failure::new(
+                Exit::Failed,
+                format!(
+                    "the background process did not say that it mounted: {error}; {} may say more",
+                    self.log_file().display()
+                ),
+            )),
+        }
+    }
+
+    /// The arguments of the second process, whose directory is another: paths are absolute.
+    fn background_args(
+        &self,
+        dir: &Path,
+        no_exec: bool,
+        leash: bool,
+    ) -> Result<Vec<OsString>, Failure> {
+        let mut args: Vec<OsString> = Vec::new();
+        args.extend(["--wallet".into(), self.global.wallet.clone().into()]);
+        if self.global.config_dir.is_some() {
+            args.extend(["--config-dir".into(), self.places.config.clone().into()]);
+        }
+        args.extend((0..self.global.verbose).map(|_| "-v".into()));
+        args.extend(["mount", "--foreground", "--background"].map(OsString::from));
+        for (given, flag) in [
+            (self.args.read_only, "--read-only"),
+            (no_exec, "--no-exec"),
+            (leash, "--leash"),
+        ] {
+            args.extend(given.then(|| flag.into()));
+        }
+        let mut option = |name: &str, value: Option<OsString>| {
+            if let Some(value) = value {
+                args.extend([name.into(), value]);
+            }
+        };
+        let number = |number: &dyn ToString| number.to_string().into();
+        option("--timeout", self.args.timeout.map(|s| number(&s)));
+        option("--lifetime", self.args.lifetime.map(|s| number(&s)));
+        option("--cache-ttl", self.args.cache_ttl.map(|s| number(&s)));
+        option("--audit", self.audit()?.map(OsString::from));
+        args.extend(["--".into(), dir.into()]);
+        Ok(args)
+    }
+
+    /// Unlocks, mounts, says `ready`, and returns when the session is locked.
+    pub(super) fn serve(
+        &self,
+        particular: Particular<'_>,
+        hardening: Hardening,
+        password: SecretBytes,
+        ready: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Ended, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+        let ended = runtime.block_on(self.session(particular, hardening, password, ready));
+        // Some thread may be held up by the kernel or the network; the process leaves all the same.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn session(
+        &self,
+        particular: Particular<'_>,
+        hardening: Hardening,
+        password: SecretBytes,
+        ready: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Ended, Failure> {
+        let name = &self.global.wallet;
+        let key = config::load_key(&self.places, name)?;
+        private::make_dir(&self.places.state)?;
+        let audit = match self.audit()? {
+            Some(path) => Some(Audit::new(&path, hardening.late())?),
+            None => None,
+        };
+        let store = store::open(&self.config, &self.places, name).await?;
+        let place = store.describe();
+        let seen = Seen::at(self.places.seen_file(name));
+        let wallet = Wallet::unlock(store, seen, &key, &password, self.options()).await?;
+        drop((key, password));
+        let (given, configured) = (&self.args, &self.config);
+        let session = Session {
+            wallet,
+            name: name.clone(),
+            config: self.places.config_file(name),
+            runtime_dir: self.runtime_dir().to_owned(),
+            store: place,
+            claim: Claim::new(particular.dir)?,
+            read_only: given.read_only,
+            no_exec: particular.no_exec,
+            audit,
+            leash: particular.leash,
+            timeout: limit(given.timeout.or(configured.timeout).unwrap_or(TIMEOUT)),
+            lifetime: limit(given.lifetime.or(configured.lifetime).unwrap_or(LIFETIME)),
+            hardening,
+        };
+        Ok(live::run(session, ready).await?)
+    }
+
+    fn options(&self) -> Options {
+        let defaults = Options::default();
+        let cache_ttl = self.args.cache_ttl.or(self.config.cache_ttl);
+        Options {
+            cache_ttl: cache_ttl.map_or(defaults.cache_ttl, |seconds| seconds.duration()),
+            read_only: self.args.read_only,
+            ..defaults
+        }
+    }
+
+    /// Where mounts are made known.
+    pub(super) fn runtime_dir(&self) -> &Path {
+        &self.places.runtime[0]
+    }
+}
+
+/// 0 is never.
+fn limit(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
