@@ -10,7 +10,9 @@
 //! wallets it holds. A backup is entered there before its first item is written, and marked as whole
 //! once it has been read back and opened: what was interrupted is never taken for a backup.
 
+pub mod file;
 mod index;
+mod restore;
 mod sealed;
 mod shelf;
 mod stamp;
@@ -20,7 +22,9 @@ use super::load::{BETWEEN, LISTINGS};
 use super::patience::Patience;
 use super::{Wallet, WalletError};
 
+pub use file::{Description, FileError};
 pub use index::{Entry, State};
+pub use restore::{Fate, Keys, Outline, Restore, Restored, There};
 pub use sealed::Sealed;
 pub use shelf::Shelf;
 pub use stamp::Stamp;
