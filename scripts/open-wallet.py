@@ -92,6 +92,10 @@ def aad_keyring(wallet_id, public):
     return b"walletfs 1 keyring" + lp(wallet_id) + lp(public)
 
 
+def recovered(key, wallet_id, salt):
+    return expand(key, b"walletfs 1 recovery" + lp(wallet_id) + lp(salt))
+
+
 def item_key(master, wallet_id, id):
     return expand(master, b"walletfs 1 item" + lp(wallet_id) + lp(id.encode()))
 
@@ -235,6 +239,7 @@ VECTORS = {
     ),
     "kek": lambda stretched: slot_keys(stretched)[0],
     "proof": lambda stretched: slot_keys(stretched)[1],
+    "recovered": recovered,
     "item_key": item_key,
     "digest_key": digest_key,
     "digest_term": digest_term,

@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use walletfs::crypto::{
     DeviceKey, HeadData, HeadMeta, KdfParams, Key, Keyring, Random, SecretBytes, Unknown, Vault,
-    derive, derive_device_key, new_slot, padding, stretch,
+    Way, derive, derive_device_key, padding, stretch,
 };
 use walletfs::wallet::record::{Data, Field, FieldMeta, Meta};
 
@@ -131,6 +131,7 @@ fn vectors() -> Vec<Value> {
     records(&mut all);
     seals(&mut all);
     head(&mut all);
+    recovered(&mut all);
     for length in [
         0, 1, 251, 252, 253, 268, 269, 508, 509, 4092, 4093, 65_532, 65_533, 400_000,
     ] {
@@ -316,6 +317,16 @@ fn seals(all: &mut Vec<Value>) {
     }));
 }
 
+fn recovered(all: &mut Vec<Value>) {
+    let (key, salt) = ([0xee; 32], [0xef; 16]);
+    let gives = derive::recovered(&Key::from_bytes(key), &WALLET, &salt);
+    all.push(json!({
+        "of": "recovered",
+        "from": { "key": hex(&key), "wallet_id": hex(&WALLET), "salt": hex(&salt) },
+        "gives": hex(gives.expose()),
+    }));
+}
+
 fn head(all: &mut Vec<Value>) {
     let master = [0x99; 32];
     let places = [([0xaa; 16], [0xab; 12]), ([0xba; 16], [0xbb; 12])];
@@ -328,8 +339,8 @@ fn head(all: &mut Vec<Value>) {
     for (salt, nonce) in places {
         let memorable = secret(MEMORABLE);
         let kdf = KdfParams::LEAST;
-        let slot = new_slot(&keyring, &device_key, &memorable, kdf, &WALLET, &*random);
-        slots.push(ok(slot));
+        let way = ok(Way::by_passwords(&device_key, &memorable, kdf, &*random));
+        slots.push(way.wrap(&keyring, &WALLET, &*random));
         from.push(json!({
             "memorable": MEMORABLE,
             "device_key": hex(device_key.expose()),

@@ -27,8 +27,8 @@ impl From<WalletError> for Failure {
     fn from(error: WalletError) -> Self {
         let exit = match error {
             WalletError::Store(error) => return error.into(),
-            WalletError::WrongPassword => Exit::WrongPassword,
-            WalletError::NoSuchWallet => Exit::NoWallet,
+            WalletError::WrongPassword | WalletError::WrongRecoveryKey => Exit::WrongPassword,
+            WalletError::NoSuchWallet | WalletError::NoSuchBackup(_) => Exit::NoWallet,
             WalletError::Integrity(_)
             | WalletError::Orphans
             | WalletError::Damaged(_)
@@ -38,6 +38,7 @@ impl From<WalletError> for Failure {
                 Exit::Conflict
             }
             WalletError::WalletExists
+            | WalletError::NoRecoveryKey
             | WalletError::NotFound
             | WalletError::Exists
             | WalletError::NotEmpty

@@ -1,8 +1,11 @@
 //! The command line: one file a command. Ask, call, print, exit code.
 
+mod accept;
 pub mod args;
 mod aws_credentials;
+mod check;
 pub mod config;
+mod device;
 mod exec;
 pub mod exit;
 mod failure;
@@ -10,10 +13,15 @@ mod helper;
 mod init;
 mod lock;
 mod mount;
+mod opened;
+mod passwd;
 pub mod password;
 pub mod paths;
+mod progress;
 mod prompt;
 mod questions;
+mod recovery;
+mod rekey;
 mod session;
 mod status;
 mod store;
@@ -61,6 +69,10 @@ pub fn main() -> ExitCode {
         Command::Lock => lock::run(&global),
         Command::Status(args) => status::run(&global, &args),
         Command::Exec(args) => exec::run(&global, args),
+        Command::Passwd(args) => passwd::run(&global, args),
+        Command::Rekey(args) => rekey::run(&global, args),
+        Command::RecoveryKey(args) => recovery::run(&global, args),
+        Command::Check(args) => check::run(&global, args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),

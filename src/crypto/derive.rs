@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 /// Splits what both passwords give into `kek` and `proof`.
 pub const LABEL_SLOT: &[u8] = b"walletfs 1 slot";
+/// Begins the derivation from the recovery key.
+pub const LABEL_RECOVERY: &[u8] = b"walletfs 1 recovery";
 /// Begins the associated data of a wrapped keyring.
 pub const LABEL_KEYRING: &[u8] = b"walletfs 1 keyring";
 /// Begins the derivation of an item's key.
@@ -39,6 +41,15 @@ pub fn slot_keys(stretched: &Key) -> SlotKeys {
         kek: Key::build(|key| key.copy_from_slice(&both[..32])),
         proof: Key::build(|key| key.copy_from_slice(&both[32..])),
     }
+}
+
+/// What the recovery key gives for one slot, in the place of what both passwords give: nobody can
+/// guess 256 random bits, so nothing is stretched.
+/// `Expand(recovery key, "walletfs 1 recovery" ‖ lp(wallet_id) ‖ lp(salt))`.
+pub fn recovered(recovery: &Key, wallet_id: &[u8; 16], salt: &[u8; 16]) -> Key {
+    let (wallet_len, salt_len) = (lp(wallet_id), lp(salt));
+    let info = [LABEL_RECOVERY, &wallet_len, wallet_id, &salt_len, salt];
+    Key::build(|key| expand(recovery, &info, key))
 }
 
 /// `Expand(master, "walletfs 1 item" ‖ lp(wallet_id) ‖ lp(id))`; `id` is the text of the item's id,

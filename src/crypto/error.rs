@@ -9,6 +9,15 @@ pub enum CryptoError {
     /// No slot's proof fits these two passwords.
     #[error("wrong memorable password, or this device's key is not this wallet's")]
     WrongPassword,
+    /// No slot's proof fits this recovery key.
+    #[error(
+        "wrong recovery key: it is another wallet's, or a newer one was made since; look for the \
+         newest that was written down"
+    )]
+    WrongRecoveryKey,
+    /// Not a recovery key: a word or the checksum is wrong.
+    #[error("not a recovery key: {0}; type all 24 words as they were written down")]
+    NotARecoveryKey(&'static str),
     /// Key derivation weaker or dearer than [`KdfParams::check`] accepts.
     #[error(
         "the key derivation asked for ({} KiB, {} passes, {} lanes) is outside what walletfs accepts \

@@ -24,6 +24,8 @@ const MAX_FEATURE: usize = 64;
 
 /// The kind of slot that takes both passwords at once.
 const BOTH_PASSWORDS: u64 = 1;
+/// The kind of slot that takes the recovery key.
+const RECOVERY: u64 = 2;
 
 mod key {
     pub(super) const FORMAT: u64 = 1;
@@ -63,7 +65,7 @@ pub struct HeadMeta {
     pub unknown: Unknown,
 }
 
-/// One way in: the keyring, wrapped under what both passwords give.
+/// One way in: the keyring, wrapped under what both passwords or the recovery key give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// CBOR of kind, salt and cost; authenticated as these very bytes.
@@ -74,10 +76,14 @@ pub struct Slot {
     pub(super) unknown: Unknown,
 }
 
-/// The public part of a slot that takes both passwords.
-pub(super) struct BothPasswords {
-    pub(super) salt: [u8; 16],
-    pub(super) kdf: KdfParams,
+/// The public part of a slot.
+pub(super) enum SlotPublic {
+    /// Takes both passwords.
+    BothPasswords { salt: [u8; 16], kdf: KdfParams },
+    /// Takes the recovery key.
+    Recovery { salt: [u8; 16] },
+    /// Of a kind that this version does not know: such a slot is kept, and opens nothing.
+    Unknown,
 }
 
 impl HeadMeta {
@@ -194,45 +200,70 @@ impl Slot {
             proof: required(proof)?,
             unknown,
         };
-        slot.both_passwords()?;
+        slot.public()?;
         Ok(slot)
     }
 
-    /// The public part, or `None` if the slot is of a kind that this version does not know: such a
-    /// slot is kept, and opens nothing.
-    pub(super) fn both_passwords(&self) -> Result<Option<BothPasswords>, CryptoError> {
+    /// What the slot takes.
+    pub(super) fn public(&self) -> Result<SlotPublic, CryptoError> {
         let (mut kind, mut salt, mut kdf) = (None, None, None);
         cbor::read(&self.public, |key, d| {
-            match key {
-                key::PUBLIC_KIND => kind = Some(d.u64()?),
+            match (key, kind) {
+                (key::PUBLIC_KIND, _) => kind = Some(d.u64()?),
                 // Kind has the lowest key, so it has been read; what follows is its own.
-                _ if kind != Some(BOTH_PASSWORDS) => return Ok(false),
-                key::PUBLIC_SALT => salt = Some(cbor::bytes(d)?),
-                key::PUBLIC_KDF => kdf = Some(read_kdf(d)?),
+                (key::PUBLIC_SALT, Some(BOTH_PASSWORDS | RECOVERY)) => {
+                    salt = Some(cbor::bytes(d)?);
+                }
+                (key::PUBLIC_KDF, Some(BOTH_PASSWORDS)) => kdf = Some(read_kdf(d)?),
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
-        if required(kind)? != BOTH_PASSWORDS {
-            return Ok(None);
+        Ok(match required(kind)? {
+            BOTH_PASSWORDS => SlotPublic::BothPasswords {
+                salt: required(salt)?,
+                kdf: required(kdf)?,
+            },
+            RECOVERY => SlotPublic::Recovery {
+                salt: required(salt)?,
+            },
+            _ => SlotPublic::Unknown,
+        })
+    }
+
+    /// Whether the slot takes the recovery key.
+    pub fn is_recovery(&self) -> bool {
+        matches!(self.public(), Ok(SlotPublic::Recovery { .. }))
+    }
+
+    /// The cost of a slot that takes both passwords.
+    pub fn kdf(&self) -> Option<KdfParams> {
+        match self.public() {
+            Ok(SlotPublic::BothPasswords { kdf, .. }) => Some(kdf),
+            _ => None,
         }
-        Ok(Some(BothPasswords {
-            salt: required(salt)?,
-            kdf: required(kdf)?,
-        }))
     }
 }
 
-impl BothPasswords {
-    /// The bytes of a slot's public part.
+impl SlotPublic {
+    /// The bytes of a slot's public part. Only slots of known kinds are made.
     pub(super) fn encode(&self) -> Vec<u8> {
-        cbor::write(|e| {
-            let none = Unknown::default();
-            let mut map = MapWriter::begin(e, 3, &none)?;
-            map.key(key::PUBLIC_KIND)?.u64(BOTH_PASSWORDS)?;
-            map.key(key::PUBLIC_SALT)?.bytes(&self.salt)?;
-            write_kdf(map.key(key::PUBLIC_KDF)?, self.kdf)?;
-            map.end()
+        let none = Unknown::default();
+        cbor::write(|e| match self {
+            SlotPublic::BothPasswords { salt, kdf } => {
+                let mut map = MapWriter::begin(e, 3, &none)?;
+                map.key(key::PUBLIC_KIND)?.u64(BOTH_PASSWORDS)?;
+                map.key(key::PUBLIC_SALT)?.bytes(salt)?;
+                write_kdf(map.key(key::PUBLIC_KDF)?, *kdf)?;
+                map.end()
+            }
+            SlotPublic::Recovery { salt } => {
+                let mut map = MapWriter::begin(e, 2, &none)?;
+                map.key(key::PUBLIC_KIND)?.u64(RECOVERY)?;
+                map.key(key::PUBLIC_SALT)?.bytes(salt)?;
+                map.end()
+            }
+            SlotPublic::Unknown => unreachable!("a slot of an unknown kind is kept as it came"),
         })
     }
 }
@@ -331,7 +362,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn slot() -> Slot {
-        let public = BothPasswords {
+        let public = SlotPublic::BothPasswords {
             salt: [4; 16],
             kdf: KdfParams::LEAST,
         };
@@ -435,15 +466,15 @@ mod tests {
     #[test]
     fn a_slot_of_an_unknown_kind_is_kept_and_opens_nothing() {
         let mut other = slot();
-        other.public = b"\xa2\x01\x02\x02\x63any".to_vec();
+        other.public = b"\xa2\x01\x03\x02\x63any".to_vec();
         let head = HeadMeta {
             slots: vec![other, slot()],
             ..meta()
         };
         let read = HeadMeta::decode(&head.encode()).unwrap();
         assert_eq!(read, head);
-        assert!(read.slots[0].both_passwords().unwrap().is_none());
-        assert!(read.slots[1].both_passwords().unwrap().is_some());
+        assert!(matches!(read.slots[0].public(), Ok(SlotPublic::Unknown)));
+        assert_eq!(read.slots[1].kdf(), Some(KdfParams::LEAST));
     }
 
     #[test]

@@ -41,6 +41,15 @@ impl KdfParams {
         lanes: 16,
     };
 
+    /// The greater of each parameter.
+    pub fn at_least(self, other: KdfParams) -> KdfParams {
+        KdfParams {
+            memory_kib: self.memory_kib.max(other.memory_kib),
+            passes: self.passes.max(other.passes),
+            lanes: self.lanes.max(other.lanes),
+        }
+    }
+
     /// Refuses what is not within [`KdfParams::LEAST`] and [`KdfParams::MOST`], each parameter by
     /// itself.
     pub fn check(self) -> Result<(), CryptoError> {
@@ -61,6 +70,11 @@ impl DeviceKey {
     /// The key that was kept in a device's file.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         DeviceKey(Key::from_bytes(bytes))
+    }
+
+    /// Whether this is the same key, in constant time.
+    pub fn is(&self, other: &DeviceKey) -> bool {
+        self.0 == other.0
     }
 
     /// The bytes, for the device's file and nothing else.

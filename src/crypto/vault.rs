@@ -51,6 +51,23 @@ impl Vault {
         self.keyring.newest_epoch()
     }
 
+    /// The vault of the same wallet after its keyring was changed to `keyring`. It still opens what
+    /// this one did.
+    pub fn followed(&self, keyring: &Keyring) -> Vault {
+        Vault {
+            wallet_id: self.wallet_id,
+            keyring: keyring.beside(&self.keyring),
+            random: self.random.clone(),
+        }
+    }
+
+    /// The epoch that a part was sealed under; `None` if it is no part of this format.
+    pub fn epoch_of(sealed: &[u8]) -> Option<u32> {
+        let (&format, rest) = sealed.split_first()?;
+        let (epoch, _) = rest.split_first_chunk::<4>()?;
+        (format == FORMAT).then_some(u32::from_be_bytes(*epoch))
+    }
+
     /// Seals the meta of an item; `id` is the id's text, `version` the item's.
     pub fn seal_meta(&self, id: &str, version: u64, plain: &[u8]) -> Bytes {
         self.seal(id, &self.aad_meta(id, version), plain)

@@ -16,7 +16,7 @@ use super::tree::field_name;
 use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
-use crate::wallet::{Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
+use crate::wallet::{Applied, Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,10 +66,11 @@ impl Fs {
     /// Stores what the handle's file has unsaved.
     pub async fn fsync(&self, fh: Fh) -> FsResult<()> {
         let handle = self.handle(fh)?;
-        match writable(&handle) {
-            Ok(handle) => self.commit(&handle.file).await,
-            // A reader's fsync finds nothing of its own to store.
-            Err(_) => Ok(()),
+        match (writable(&handle), handle.file()) {
+            (Ok(handle), _) => self.commit(&handle.file).await,
+            // A reader's finds nothing of its own to store, but attributes may wait.
+            (Err(_), Some(file)) if file.state().writers == 0 => self.commit(file).await,
+            (Err(_), _) => Ok(()),
         }
     }
 
@@ -127,13 +128,15 @@ impl Fs {
         let Some(work) = self.work(file) else {
             return Ok(());
         };
-        let edit = FieldEdit {
-            secret: work.place.secret,
-            field: work.place.field.clone(),
-            expect: work.expect,
-            change: work.change.clone(),
-        };
-        match self.wallet.apply(Edit::Fields(vec![edit])).await {
+        let edit = |expect| field_edit(&work, expect, work.change.clone());
+        let first = edit(work.expect);
+        let mut outcome = self.apply_with_waiting(file, &work.place, first).await;
+        if let Err(WalletError::FieldMoved { .. }) = outcome
+            && let Some(own) = self.own_earlier(file, &work).await
+        {
+            outcome = self.wallet.apply(Edit::Fields(vec![edit(own)])).await;
+        }
+        match outcome {
             Ok(applied) => {
                 self.note_stored(file, work.seq, applied.rev, &work.place);
                 Ok(())
@@ -141,7 +144,73 @@ impl Fs {
             Err(WalletError::FieldMoved { .. } | WalletError::NotFound) => {
                 self.keep_beside(file, work).await
             }
-            Err(e) => Err(self.note_failed(file, e.into())),
+            Err(e) => {
+                if let (WalletError::Store(_), Some(_)) = (&e, &work.value) {
+                    file.state().doubt(work.change);
+                }
+                Err(self.note_failed(file, e.into()))
+            }
+        }
+    }
+
+    /// What moved the field may be an earlier content of this very file, whose commit was made
+    /// without this device hearing of it: then it is no other device's, and this is what to expect
+    /// in its place. Putting it again changes nothing if it is there, and is refused if it is not.
+    async fn own_earlier(&self, file: &File, work: &Work) -> Option<Expected> {
+        let in_doubt = file.state().in_doubt.clone();
+        for put in in_doubt.iter().rev() {
+            let edit = field_edit(work, work.expect, put.clone());
+            if let Ok(applied) = self.wallet.apply(Edit::Fields(vec![edit])).await {
+                return applied.rev.map(Expected::Rev);
+            }
+        }
+        None
+    }
+
+    /// Makes `edit` of `file`, together with the attributes that wait in its secret.
+    async fn apply_with_waiting(
+        &self,
+        file: &Arc<File>,
+        place: &Place,
+        edit: FieldEdit,
+    ) -> Result<Applied, WalletError> {
+        let waiting = self.waiting_beside(file, place);
+        let mut taken = Vec::with_capacity(waiting.len());
+        let mut edits = vec![edit.clone()];
+        for (other, there) in &waiting {
+            // One whose turn is taken is at the store already.
+            let Ok(turn) = other.turn.try_lock() else {
+                continue;
+            };
+            let Some((seq, change)) = self.unsaved_attributes(other) else {
+                continue;
+            };
+            edits.push(FieldEdit {
+                secret: there.secret,
+                field: there.field.clone(),
+                expect: Expected::Any,
+                change,
+            });
+            taken.push((other, there, seq, turn));
+        }
+        let alone = taken.is_empty();
+        match self.wallet.apply(Edit::Fields(edits)).await {
+            Ok(applied) => {
+                for (other, there, seq, turn) in taken {
+                    self.note_stored(other, seq, None, there);
+                    drop(turn);
+                    self.drop_if_idle(other);
+                }
+                Ok(applied)
+            }
+            // It may be the others' fault, and nothing was changed.
+            Err(WalletError::FieldMoved { .. } | WalletError::NotFound | WalletError::TooLarge)
+                if !alone =>
+            {
+                drop(taken);
+                self.wallet.apply(Edit::Fields(vec![edit])).await
+            }
+            Err(e) => Err(e),
         }
     }
 
@@ -199,6 +268,9 @@ impl Fs {
             {
                 state.content = Content::Sealed(body, place.field.clone(), size);
             }
+        }
+        if rev.is_some() {
+            self.note_lately(place);
         }
         self.note_clean(file);
     }
@@ -358,6 +430,15 @@ impl Fs {
         }
         // Other devices took every name for the content beside the file.
         Err(WalletError::Contended)
+    }
+}
+
+fn field_edit(work: &Work, expect: Expected, change: FieldChange) -> FieldEdit {
+    FieldEdit {
+        secret: work.place.secret,
+        field: work.place.field.clone(),
+        expect,
+        change,
     }
 }
 

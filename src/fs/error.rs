@@ -119,12 +119,15 @@ impl From<WalletError> for FsError {
             | WalletError::WalletExists
             | WalletError::Orphans
             | WalletError::WrongPassword
+            | WalletError::WrongRecoveryKey
+            | WalletError::NoRecoveryKey
             | WalletError::Integrity(_)
             | WalletError::RolledBack(_)
             | WalletError::Vanished { .. }
             | WalletError::KeysChanged
             | WalletError::Damaged(_)
             | WalletError::Crypto(_)
+            | WalletError::NoSuchBackup(_)
             | WalletError::Record(_) => Errno::EIO,
         };
         FsError {

@@ -9,8 +9,11 @@ use super::attr::{self, Attr};
 use super::buffer::Buffer;
 use super::error::{Errno, FsError, FsResult};
 use super::inode::{Ino, Place};
-use crate::wallet::{Body, Expected, Field, FieldMeta, Secret};
+use crate::wallet::{Body, Expected, Field, FieldChange, FieldMeta, Secret};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Contents of a file that are remembered while it is not known whether they are stored.
+const MOST_IN_DOUBT: usize = 8;
 
 /// Where a file's content goes.
 #[derive(Clone)]
@@ -77,10 +80,15 @@ pub(super) struct State {
     pub(super) cut_short: bool,
     /// `seq` of the last change that came without a handle (chmod, utimensat, truncate).
     pub(super) joined_seq: u64,
+    /// `seq` of the last change that waits for a commit that takes it along (`later.rs`).
+    pub(super) waiting_seq: u64,
     /// The store holds everything up to this `seq`.
     pub(super) stored_seq: u64,
     /// Why the last commit failed, until one succeeds.
     pub(super) failed: Option<FsError>,
+    /// What was sent to the store without an answer since the last commit that succeeded: one of
+    /// these may be there.
+    pub(super) in_doubt: Vec<FieldChange>,
     /// Its name shows something else for good, and no more is taken: another device's change won
     /// and this content is kept beside it, or it was given up.
     pub(super) superseded: bool,
@@ -194,8 +202,10 @@ impl State {
             begun: false,
             cut_short: false,
             joined_seq: 0,
+            waiting_seq: 0,
             stored_seq: 0,
             failed: None,
+            in_doubt: Vec::new(),
             superseded: false,
             handles: 0,
             writers: 0,
@@ -206,6 +216,19 @@ impl State {
     /// Whether the store lacks some of it (and is meant to have it).
     pub(super) fn unsaved(&self) -> bool {
         matches!(self.name, Name::Stored(_)) && self.seq > self.stored_seq
+    }
+
+    /// Where the store has it, or is meant to.
+    pub(super) fn stored_place(&self) -> Option<Place> {
+        match &self.name {
+            Name::Stored(place) => Some(place.clone()),
+            Name::Scratch(_) | Name::Gone => None,
+        }
+    }
+
+    /// Whether all that the store lacks of it is stored in a moment without anybody's doing.
+    pub(super) fn waits(&self) -> bool {
+        self.waiting_seq == self.seq && self.value_seq <= self.stored_seq
     }
 
     /// Whether what the store lacks of it must not be stored.
@@ -274,6 +297,14 @@ impl State {
         }
     }
 
+    /// Whether `put` is in the store is not known: its commit got no answer.
+    pub(super) fn doubt(&mut self, put: FieldChange) {
+        if self.in_doubt.len() == MOST_IN_DOUBT {
+            self.in_doubt.remove(0);
+        }
+        self.in_doubt.push(put);
+    }
+
     /// The store holds everything up to `seq` now. `rev` is the field's, if its value was part of
     /// that.
     pub(super) fn stored(&mut self, seq: u64, rev: Option<u64>) {
@@ -281,6 +312,7 @@ impl State {
         self.begun &= self.value_seq > self.stored_seq;
         self.failed = None;
         if let Some(rev) = rev {
+            self.in_doubt.clear();
             self.base = Expected::Rev(rev);
         }
     }

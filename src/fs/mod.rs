@@ -19,6 +19,7 @@
 //! | `path.rs`      | where an inode is in the mount                                  |
 //! | `io.rs`        | read, write                                                     |
 //! | `setattr.rs`   | chmod, utimensat, truncate                                      |
+//! | `later.rs`     | modes and times that come right after a close                   |
 //! | `commit.rs`    | flush, fsync: when content is stored, and what if it cannot be  |
 //! | `namespace.rs` | mkdir, rmdir, unlink, mknod                                     |
 //! | `rename.rs`    | rename                                                          |
@@ -27,7 +28,7 @@
 //!
 //! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then
 //! one of `files`, `unsaved`, `handles`, `listings`, `domains`, then one file's state, then
-//! `inodes`, then the wallet's view. None but `turn` is held across an await.
+//! `inodes`, then the wallet's view. `look` and `lately` are taken with no other. None but `turn` is held across an await.
 
 mod attr;
 mod buffer;
@@ -37,6 +38,7 @@ mod file;
 mod fresh;
 mod inode;
 mod io;
+mod later;
 mod listing;
 pub mod names;
 mod namespace;
@@ -65,6 +67,7 @@ use crate::wallet::{Clock, Wallet};
 use file::File;
 use fresh::Look;
 use inode::{Inodes, Node, Place};
+use later::Lately;
 use listing::Listing;
 use open::Handle;
 use std::collections::{BTreeSet, HashMap};
@@ -115,6 +118,7 @@ pub struct Fs {
     /// When the wallet was made, ns since 1970: the time of what never changes.
     made_ns: i64,
     look: Mutex<Option<Look>>,
+    lately: Mutex<Lately>,
     next_fh: AtomicU64,
 }
 
@@ -135,6 +139,7 @@ impl Fs {
             times: Mutex::new(Times::new(made_ns)),
             made_ns,
             look: Mutex::new(None),
+            lately: Mutex::default(),
             next_fh: AtomicU64::new(1),
         })
     }
@@ -147,6 +152,7 @@ impl Fs {
         self.files().clear();
         // The names that these hold go too.
         self.domains().clear();
+        self.forget_lately();
         *self.times() = Times::new(self.made_ns);
         *self.inodes.write().expect(LOCK) = Inodes::new();
     }

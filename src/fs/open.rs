@@ -7,7 +7,7 @@ use super::inode::{Ino, Node, Place};
 use super::names::NAME_MAX;
 use super::process::Process;
 use super::replaced::STALE;
-use super::scratch::is_scratch;
+use super::scratch::{is_probe, is_scratch};
 use super::tree::{NOT_THERE, field, field_name};
 use super::{Fh, Fs, LOCK};
 use crate::wallet::Expected;
@@ -109,7 +109,12 @@ impl Fs {
         if !scratch {
             self.freshen_to_open(tid, write).await?;
         }
-        let file = self.content(ino, &place, how.truncate).await?;
+        self.open_at(ino, &place, how, tid).await
+    }
+
+    /// Opens the file at `place`, on a snapshot that is fresh enough.
+    async fn open_at(&self, ino: Ino, place: &Place, how: OpenHow, tid: u32) -> FsResult<Opened> {
+        let file = self.content(ino, place, how.truncate).await?;
         Ok(self.opened(file.file.clone(), how, tid, 0))
     }
 
@@ -123,17 +128,23 @@ impl Fs {
         tid: u32,
     ) -> FsResult<(Entry, Opened)> {
         let place = self.new_place(parent, name)?;
+        let node = Node::File(place.clone());
+        if how.exclusive && is_probe(&field_name(&place.field)) && !self.exists(&node) {
+            return Err(FsError::new(
+                Errno::EPERM,
+                "an editor's test whether to save by renaming: it saves in place then",
+            ));
+        }
         let scratch = is_scratch(&field_name(&place.field));
         if !scratch {
             self.freshen_to_open(tid, true).await?;
         }
-        let node = Node::File(place.clone());
         let (ino, opened) = if self.exists(&node) {
             if how.exclusive {
                 return Err(EXISTS);
             }
             let ino = self.number(&node);
-            (ino, self.open(ino, how, tid).await?)
+            (ino, self.open_at(ino, &place, how, tid).await?)
         } else {
             let home = match self.wallet.view().secret(place.secret) {
                 Some(secret) => Home::of(secret),
@@ -189,7 +200,9 @@ impl Fs {
             let mut state = file.state();
             state.handles -= 1;
             state.writers -= usize::from(handle.write);
-            state.unsaved()
+            handle.write
+                && state.unsaved()
+                && !state.waits()
                 && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
         };
         if commit && let Err(e) = self.commit(file).await {

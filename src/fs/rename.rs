@@ -137,6 +137,8 @@ impl Fs {
         }
         let unsaved = file.and_then(|file| self.unsaved_value(file));
         let Some((seq, put)) = unsaved else {
+            // Attributes that the store lacks come along.
+            let attributes = file.and_then(|file| self.unsaved_attributes(file));
             let move_it = |expect| {
                 let (secret, field) = (to.secret, to.field.clone());
                 let change = FieldChange::MoveTo {
@@ -144,22 +146,31 @@ impl Fs {
                     field,
                     expect: Expected::Any,
                 };
-                let edit = edit(from, expect, change);
-                self.wallet.apply(Edit::Fields(vec![edit]))
+                let mut edits = vec![edit(from, expect, change)];
+                if let Some((_, attributes)) = &attributes {
+                    edits.push(edit(to, Expected::Any, attributes.clone()));
+                }
+                self.wallet.apply(Edit::Fields(edits))
             };
-            let applied = match (file, move_it(base).await) {
+            let (applied, parted) = match (file, move_it(base).await) {
                 (Some(file), Err(WalletError::FieldMoved { .. })) => {
                     self.part(file, from);
-                    move_it(Expected::Any).await?;
-                    return Ok(());
+                    (move_it(Expected::Any).await?, true)
                 }
-                (_, applied) => applied?,
+                (_, applied) => (applied?, false),
             };
-            if let Some(file) = file {
+            let Some(file) = file else { return Ok(()) };
+            {
                 let mut state = file.state();
-                state.name = Name::Stored(to.clone());
-                state.base = applied.rev.map_or(state.base, Expected::Rev);
+                if let Some((seq, _)) = attributes {
+                    state.stored(seq, None);
+                }
+                if !parted {
+                    state.name = Name::Stored(to.clone());
+                    state.base = applied.rev.map_or(state.base, Expected::Rev);
+                }
             }
+            self.note_clean(file);
             return Ok(());
         };
         let mut edits = vec![edit(to, Expected::Any, put)];

@@ -1,9 +1,17 @@
 //! Names of editors' and desktops' scratch files. Such a file, created through a mount, lives in
 //! that mount's memory only.
 
+/// Whether a file of this name, created with O_EXCL, is vim's test whether it can make files beside
+/// the one that it saves (also neovim's). Where it can, it saves in three steps: it renames the old
+/// file, writes a new one, removes the old one. Each would be a commit, and other devices would not
+/// find the file between them. Where it cannot, it saves in place, in one commit.
+pub fn is_probe(name: &str) -> bool {
+    name == "4913"
+}
+
 /// Whether a file of this name (as shown) that is created through a mount stays in its memory:
-/// `.*.sw?`, `.*.swpx`, `*~`, `4913`, `.#*`, `#*#`, `._*`, `.DS_Store`, `.goutputstream-*`,
-/// `.nfs*`, as in glob(7) with a leading period matched.
+/// `.*.sw?`, `.*.swpx`, `*~`, `4913`, `.#*`, `#*#`, `._*`, `.DS_Store`, `.goutputstream-*`, `.nfs*`, as in
+/// glob(7) with a leading period matched.
 pub fn is_scratch(name: &str) -> bool {
     let vim_swap = |name: &str| {
         let Some(rest) = name.strip_prefix('.') else {
@@ -14,8 +22,8 @@ pub fn is_scratch(name: &str) -> bool {
         let mut chars = rest.chars();
         swpx || (chars.next_back().is_some() && chars.as_str().ends_with(".sw"))
     };
-    name == "4913"
-        || name == ".DS_Store"
+    name == ".DS_Store"
+        || is_probe(name)
         || name.ends_with('~')
         || (name.len() > 1 && name.starts_with('#') && name.ends_with('#'))
         || [".#", "._", ".goutputstream-", ".nfs"]
@@ -37,8 +45,8 @@ mod tests {
             ".x.swpx",
             "..swp",
             "pwd~",
-            "~",
             "4913",
+            "~",
             ".#pwd",
             "#pwd#",
             "##",
@@ -61,7 +69,7 @@ mod tests {
             "#pwd",
             "pwd#",
             "~pwd",
-            "14913",
+            "49130",
             "DS_Store",
             ".ds_store",
             "goutputstream-1",

@@ -1,8 +1,9 @@
 //! Changing attributes: chmod, utimensat, truncate, chown.
 //!
 //! None of them carries a handle except ftruncate. On a file with unsaved content they join it (so
-//! `cp -p` is one commit); otherwise they are stored at once, in one commit, or not at all if they
-//! change nothing.
+//! `cp -p` is one commit); on one that was stored just now, modes and times wait a moment
+//! (`later.rs`); otherwise they are stored at once, in one commit, or not at all if they change
+//! nothing.
 
 use super::attr::{Entry, OWNER};
 use super::error::{Errno, FsError, FsResult};
@@ -95,6 +96,10 @@ impl Fs {
         if let Some(file) = self.in_memory(place) {
             return match self.join(&file, set)? {
                 Joined::Writer => Ok(()),
+                Joined::Nobody if self.may_wait(&file, place, set) => {
+                    self.store_soon(&file);
+                    Ok(())
+                }
                 Joined::Nobody => self.commit(&file).await,
             };
         }
@@ -111,6 +116,11 @@ impl Fs {
                 Joined::Writer => Ok(()),
                 Joined::Nobody => self.commit_in_turn(file).await,
             };
+        }
+        if self.may_wait(file, place, set) {
+            self.join(file, set)?;
+            self.store_soon(file);
+            return Ok(());
         }
         // A copy of its own: if it cannot be stored, nobody has seen it.
         let copy = Arc::new(file.copy());

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Counts the calls of the store below. Keep an `Arc` of it to read the counts.
 pub struct Counting {
     inner: Arc<dyn Store>,
-    tally: Mutex<Tally>,
+    /// Shared with the decorators of sibling wallets, whose calls are counted too.
+    tally: Arc<Mutex<Tally>>,
 }
 
 /// Calls made, failed ones included.
@@ -32,7 +33,7 @@ impl Counting {
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Counting {
             inner,
-            tally: Mutex::default(),
+            tally: Arc::default(),
         }
     }
 
@@ -87,6 +88,17 @@ impl Store for Counting {
 
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        Arc::new(Counting {
+            inner: self.inner.sibling(wallet),
+            tally: Arc::clone(&self.tally),
+        })
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Fails the calls that its plan chooses. Keep an `Arc` of it to change the plan.
 pub struct Failing {
     inner: Arc<dyn Store>,
-    plan: Mutex<Option<Plan>>,
+    /// Shared with the decorators of sibling wallets.
+    plan: Arc<Mutex<Option<Plan>>>,
 }
 
 type Plan = Box<dyn FnMut(Call<'_>) -> Option<Failure> + Send>;
@@ -41,7 +42,7 @@ impl Failing {
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Failing {
             inner,
-            plan: Mutex::default(),
+            plan: Arc::default(),
         }
     }
 
@@ -113,6 +114,17 @@ impl Store for Failing {
 
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        Arc::new(Failing {
+            inner: self.inner.sibling(wallet),
+            plan: Arc::clone(&self.plan),
+        })
     }
 }
 

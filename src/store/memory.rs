@@ -7,12 +7,16 @@ use super::{
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+type Items = Arc<Mutex<BTreeMap<Id, Item>>>;
 
 /// A store in this process's memory.
 pub struct MemoryStore {
     wallet: String,
-    items: Mutex<BTreeMap<Id, Item>>,
+    items: Items,
+    /// The items of every wallet by its name, shared by the stores of sibling wallets.
+    wallets: Arc<Mutex<BTreeMap<String, Items>>>,
     page_bytes: usize,
     limits: Limits,
 }
@@ -25,12 +29,40 @@ impl MemoryStore {
 
     /// An empty store whose pages end once they hold `page_bytes` (tests use small ones).
     pub fn with_page_bytes(page_bytes: usize) -> Self {
+        Self::of("default".into(), Arc::default(), page_bytes)
+    }
+
+    fn of(wallet: String, wallets: Arc<Mutex<BTreeMap<String, Items>>>, page_bytes: usize) -> Self {
+        let items = {
+            let mut all = wallets.lock().expect("no holder of this lock panics");
+            Arc::clone(all.entry(wallet.clone()).or_default())
+        };
         MemoryStore {
-            wallet: "default".into(),
-            items: Mutex::default(),
+            wallet,
+            items,
+            wallets,
             page_bytes,
             limits: Limits::default(),
         }
+    }
+
+    /// The store of another wallet beside this one (see [`Store::sibling`]), as its own type.
+    pub fn beside(&self, wallet: &str) -> MemoryStore {
+        Self::of(
+            wallet.to_owned(),
+            Arc::clone(&self.wallets),
+            self.page_bytes,
+        )
+    }
+
+    /// The names of the wallets that hold an item, ascending.
+    pub fn wallets(&self) -> Vec<String> {
+        let all = self.wallets.lock().expect("no holder of this lock panics");
+        let held = all.iter().filter(|(_, items)| {
+            let items = items.lock().expect("no holder of this lock panics");
+            !items.is_empty()
+        });
+        held.map(|(name, _)| name.clone()).collect()
     }
 
     /// The items themselves, for tests that play an adversary.
@@ -122,5 +154,13 @@ impl Store for MemoryStore {
 
     fn describe(&self) -> String {
         "memory".into()
+    }
+
+    fn wallet(&self) -> &str {
+        &self.wallet
+    }
+
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        Arc::new(self.beside(wallet))
     }
 }

@@ -9,6 +9,7 @@ mod counting;
 mod dynamodb;
 mod error;
 mod failing;
+pub mod foreign;
 mod id;
 mod limits;
 mod memory;
@@ -16,6 +17,7 @@ mod slow;
 mod sqlite;
 
 use async_trait::async_trait;
+use std::sync::Arc;
 
 pub use bytes::Bytes;
 pub use counting::{Counting, Tally};
@@ -143,6 +145,12 @@ pub trait Store: Send + Sync {
 
     /// Where this is, for people: never holds a secret.
     fn describe(&self) -> String;
+
+    /// The wallet's name.
+    fn wallet(&self) -> &str;
+
+    /// The items of another wallet in the same place, with the same settings. Makes no request.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store>;
 }
 
 /// The time within which a store call ends.

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// Waits before each call of the store below; calls wait at the same time, not one after another.
 pub struct Slow {
     inner: Arc<dyn Store>,
-    nanoseconds: AtomicU64,
+    /// Shared with the decorators of sibling wallets.
+    nanoseconds: Arc<AtomicU64>,
 }
 
 impl Slow {
@@ -19,7 +20,7 @@ impl Slow {
     pub fn new(inner: Arc<dyn Store>, latency: Duration) -> Self {
         let slow = Slow {
             inner,
-            nanoseconds: AtomicU64::new(0),
+            nanoseconds: Arc::default(),
         };
         slow.set(latency);
         slow
@@ -71,6 +72,17 @@ impl Store for Slow {
 
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        Arc::new(Slow {
+            inner: self.inner.sibling(wallet),
+            nanoseconds: Arc::clone(&self.nanoseconds),
+        })
     }
 }
 

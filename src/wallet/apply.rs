@@ -35,20 +35,22 @@ impl Wallet {
         }
         edit.check_names()?;
         let _under_way = self.under_way();
-        let new_id = self.new_id();
+        let new_ids: Vec<Id> = (0..edit.new_secrets()).map(|_| self.new_id()).collect();
         let turn = self.turn().await;
         let mut patience = Patience::new();
         let behind = {
             let held = self.held();
-            (!held.complete()).then(|| held.tip.clone())
+            let load = match edit.is_structural() {
+                true => !held.complete(),
+                false => !held.terms_are_current(),
+            };
+            load.then(|| held.tip.clone())
         };
-        if let Some(tip) = behind
-            && edit.is_structural()
-        {
+        if let Some(tip) = behind {
             self.load(&turn, tip).await?;
         }
         loop {
-            let (ready, mut applied) = self.prepare(&turn, &edit, new_id).await?;
+            let (ready, mut applied) = self.prepare(&turn, &edit, &new_ids).await?;
             let Some(ready) = ready else {
                 return Ok(applied);
             };
@@ -106,12 +108,12 @@ impl Wallet {
     }
 
     /// The keys and the newest head, if the snapshot may be changed.
-    fn unfaulted(&self) -> Result<(Arc<Vault>, Arc<Head>), WalletError> {
+    pub(super) fn unfaulted(&self) -> Result<(Arc<Vault>, Arc<Head>), WalletError> {
         let held = self.held();
         let vault = held.vault()?.clone();
         if let Some(fault) = &held.snapshot.fault {
             return Err(WalletError::Integrity(format!(
-                "{fault}; nothing can be changed: put a copy of the store from before in its place"
+                "{fault}; nothing can be changed until `walletfs check --repair` or a restored backup"
             )));
         }
         Ok((vault, held.tip.clone()))
@@ -123,17 +125,22 @@ impl Wallet {
         &self,
         turn: &Turn<'_>,
         edit: &Edit,
-        new_id: Id,
+        new_ids: &[Id],
     ) -> Result<(Option<Ready>, Applied), WalletError> {
         let bodies = self.bodies_for(turn, edit).await?;
-        let (vault, tip) = self.unfaulted()?;
+        self.unfaulted()?;
         let held = self.held();
+        let (vault, tip) = (held.vault()?, &held.tip);
+        if !held.terms_are_current() {
+            // A look at the head has found newer keys a moment ago.
+            return Err(WalletError::Contended);
+        }
         let plan = edit.plan(&Ground {
             snapshot: &held.snapshot,
             bodies: &bodies,
-            open: &|body| open(&vault, body),
-            generation: next(&tip)?,
-            new_id,
+            open: &|body| open(vault, body),
+            generation: next(tip)?,
+            new_ids,
             now_ns: self.options.clock.wall_ns(),
             most_changes: self.store.limits().changes,
         })?;
@@ -146,7 +153,7 @@ impl Wallet {
             return Ok((None, applied));
         }
         let date = self.options.date_ns();
-        let ready = seal(plan, &vault, &tip, &held.snapshot, &*self.store, date)?;
+        let ready = seal(plan, vault, tip, &held.snapshot, &*self.store, date)?;
         Ok((Some(ready), applied))
     }
 
@@ -183,7 +190,7 @@ impl Wallet {
 
     /// Sends a commit. Without an answer the snapshot is in doubt, unless the store refused to
     /// look at the commit at all.
-    async fn commit(&self, ready: &Ready) -> Result<Commit, WalletError> {
+    pub(super) async fn commit(&self, ready: &Ready) -> Result<Commit, WalletError> {
         let outcome = self.store.commit(ready.changes.clone()).await;
         match outcome {
             Ok(commit) => Ok(commit),
@@ -196,7 +203,7 @@ impl Wallet {
     }
 
     /// Carries the snapshot forward over a commit that was made.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         _turn: &Turn<'_>,
         ready: Ready,
@@ -246,19 +253,21 @@ impl Wallet {
         edit: &Edit,
     ) -> Result<Option<Arc<Head>>, WalletError> {
         let head_alone = refusals.len() == 1 && refusals[0].change == head_at;
+        let newest = self.vault()?.newest_epoch();
         let winner = refusals
             .into_iter()
             .find(|refusal| refusal.change == head_at)
-            .and_then(|refusal| refusal.winner);
+            .and_then(|refusal| refusal.winner)
+            // Older than keys that were taken up meanwhile: it has been won over since.
+            .filter(|item| Vault::epoch_of(&item.data).is_none_or(|epoch| epoch >= newest));
         let head = match winner {
-            Some(item) => {
-                let vault = self.vault()?;
-                self.admit(Arc::new(Head::open(&vault, item)?)).await?
-            }
-            // Not the head's version was at fault, or there is none.
+            Some(item) => self.admit(self.open_head(item)?).await?,
+            // The head's version was not at fault, or there is none.
             None => self.read_head().await?,
         };
-        self.held_mut().advance(&head);
-        Ok((!head_alone || edit.is_structural()).then_some(head))
+        let mut held = self.held_mut();
+        held.advance(&head);
+        let load = !head_alone || edit.is_structural() || !held.terms_are_current();
+        Ok(load.then_some(head))
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// The mode bits that are kept: the owner's.
-const MODE_MASK: u32 = 0o700;
+pub(super) const MODE_MASK: u32 = 0o700;
 
 /// A secret while it is edited.
 pub(super) struct Draft {
@@ -47,6 +47,13 @@ impl Draft {
             meta: self.meta,
             values,
         }
+    }
+
+    /// Has the values sealed anew, as they are.
+    pub(super) fn reseal(&mut self, ground: &Ground<'_>) -> Result<(), WalletError> {
+        self.data(ground)?;
+        self.values_changed = true;
+        Ok(())
     }
 
     fn data(&mut self, ground: &Ground<'_>) -> Result<&mut Data, WalletError> {

@@ -24,10 +24,18 @@ pub enum WalletError {
         "the store holds items of this wallet but not its head: restore a backup, or take another name"
     )]
     Orphans,
+    /// The store holds no such backup, or what is left of one that was not finished.
+    #[error(
+        "there is no backup {0}, or it was not finished: `walletfs backup --list` shows those there are"
+    )]
+    NoSuchBackup(String),
     /// Neither slot opens: a wrong memorable password or another wallet's device key, which cannot
     /// be told apart.
     #[error("wrong memorable password, or this device's key is not this wallet's")]
     WrongPassword,
+    /// No slot opens with this recovery key.
+    #[error("{}", CryptoError::WrongRecoveryKey)]
+    WrongRecoveryKey,
     /// The store holds something else than the last commit left there.
     #[error("integrity fault: {0}")]
     Integrity(String),
@@ -49,6 +57,9 @@ pub enum WalletError {
     /// Another device appended or dropped a key since this session unlocked the wallet.
     #[error("another device changed this wallet's keys: unmount it and mount it again")]
     KeysChanged,
+    /// The wallet has a recovery key, and a rekey was not given the one to put in its place.
+    #[error("this wallet has a recovery key, which a rekey replaces: give a new one")]
+    NoRecoveryKey,
     /// Other devices kept committing until the deadline.
     #[error("other devices keep changing the wallet: try again")]
     Contended,
@@ -85,7 +96,9 @@ pub enum WalletError {
     #[error("the wallet is locked")]
     Locked,
     /// The values of this secret are not those that its metadata vouches for.
-    #[error("the values of item {0} are damaged: put a copy of the store from before in its place")]
+    #[error(
+        "the values of item {0} are damaged: `walletfs check` says of which secret, and what to do"
+    )]
     Damaged(Id),
     /// The format, its parameters or a sealed part is not what this version reads.
     #[error(transparent)]
@@ -100,6 +113,7 @@ impl From<CryptoError> for WalletError {
     fn from(e: CryptoError) -> Self {
         match e {
             CryptoError::WrongPassword => WalletError::WrongPassword,
+            CryptoError::WrongRecoveryKey => WalletError::WrongRecoveryKey,
             CryptoError::UnknownEpoch(_) => WalletError::KeysChanged,
             e => WalletError::Crypto(e),
         }

@@ -4,7 +4,7 @@
 use super::WalletError;
 use super::head::Head;
 use super::snapshot::Snapshot;
-use crate::crypto::Vault;
+use crate::crypto::{Vault, Way};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(super) struct Held {
     /// The keys; `None` once the wallet is locked.
     pub(super) vault: Option<Arc<Vault>>,
+    /// How the keys were opened: the way to follow when another device rewraps them.
+    pub(super) way: Option<Arc<Way>>,
     /// The newest head that is known. Newer than the snapshot while foreign commits are known but
     /// not loaded.
     pub(super) tip: Arc<Head>,
@@ -39,9 +41,21 @@ impl Held {
         self.snapshot.generation == self.tip.generation()
     }
 
+    /// Whether the terms of the snapshot are those that the newest head's digest is made of. They
+    /// are not once a rekey has begun elsewhere.
+    pub(super) fn terms_are_current(&self) -> bool {
+        let newest = self.vault.as_ref().map(|vault| vault.newest_epoch());
+        newest == Some(self.snapshot.epoch)
+    }
+
     /// The keys, or [`WalletError::Locked`].
     pub(super) fn vault(&self) -> Result<&Arc<Vault>, WalletError> {
         self.vault.as_ref().ok_or(WalletError::Locked)
+    }
+
+    /// The way that the keys were opened by, or [`WalletError::Locked`].
+    pub(super) fn way(&self) -> Result<&Arc<Way>, WalletError> {
+        self.way.as_ref().ok_or(WalletError::Locked)
     }
 
     /// Takes note that the tip was the store's newest head at `moment`.

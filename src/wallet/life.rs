@@ -5,8 +5,8 @@ use super::head::Head;
 use super::seen::{Rollback, Seen, Sighting};
 use super::{Options, Wallet, WalletError};
 use crate::crypto::{
-    self, CryptoError, DeviceKey, HeadData, HeadMeta, KdfParams, Keyring, SecretBytes, Unknown,
-    Vault, derive_device_key, new_slot,
+    self, CryptoError, DeviceKey, HeadData, HeadMeta, KdfParams, Keyring, RecoveryKey, SecretBytes,
+    Unknown, Vault, Way, derive_device_key,
 };
 use crate::store::{Change, Commit, Expect, Id, Item, Store};
 use std::sync::Arc;
@@ -42,16 +42,17 @@ impl Wallet {
         let mut device_salt = [0; 16];
         o.random.fill(&mut device_salt);
         let keyring = Keyring::new(&*o.random);
-        let (keyring, slot, key) = blocking({
+        let (way, key) = blocking({
             let (device_password, memorable) = (copy(device_password), copy(memorable));
             let random = o.random.clone();
             move || -> Result<_, CryptoError> {
                 let key = derive_device_key(&device_password, &device_salt, kdf)?;
-                let slot = new_slot(&keyring, &key, &memorable, kdf, &wallet_id, &*random)?;
-                Ok((keyring, slot, key))
+                let way = Way::by_passwords(&key, &memorable, kdf, &*random)?;
+                Ok((way, key))
             }
         })
         .await?;
+        let slot = way.wrap(&keyring, &wallet_id, &*o.random);
         let meta = HeadMeta {
             wallet_id,
             device_salt,
@@ -78,10 +79,11 @@ impl Wallet {
             Commit::Done => {}
             Commit::Refused(_) => return Err(WalletError::WalletExists),
         }
-        let wallet = Wallet::new(store, seen, o, vault, head.clone());
+        let epoch = vault.newest_epoch();
+        let wallet = Wallet::new(store, seen, o, vault, way, head.clone());
         wallet.check_seen(&head).await?;
         let mut held = wallet.held_mut();
-        held.snapshot.generation = 1;
+        (held.snapshot.generation, held.snapshot.epoch) = (1, epoch);
         held.confirm(began);
         drop(held);
         Ok((wallet, key))
@@ -109,7 +111,26 @@ impl Wallet {
         o: Options,
     ) -> Result<Arc<Wallet>, WalletError> {
         let (item, meta) = find(&*store, &seen).await?;
-        let (wallet, head) = open(store, seen, item, meta, key, memorable, o).await?;
+        let (wallet, head) = open(store, seen, item, by_passwords(meta, key, memorable), o).await?;
+        let head = wallet.admit(head).await?;
+        wallet.load(&wallet.turn().await, head).await?;
+        Ok(wallet)
+    }
+
+    /// Unlocks a wallet by its recovery key, and loads it as [`Wallet::unlock`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`CryptoError::WrongRecoveryKey`]; as [`Wallet::unlock`].
+    pub async fn recover(
+        store: Arc<dyn Store>,
+        seen: Seen,
+        key: RecoveryKey,
+        o: Options,
+    ) -> Result<Arc<Wallet>, WalletError> {
+        let (item, meta) = find(&*store, &seen).await?;
+        let keys = move || crypto::unlock_by_recovery(&meta, &key).map(|keys| (meta, keys));
+        let (wallet, head) = open(store, seen, item, keys, o).await?;
         let head = wallet.admit(head).await?;
         wallet.load(&wallet.turn().await, head).await?;
         Ok(wallet)
@@ -131,7 +152,8 @@ impl Wallet {
             move || derive_device_key(&password, &salt, kdf)
         })
         .await?;
-        let (wallet, head) = open(store, seen, item, meta, &key, memorable, o).await?;
+        let (wallet, head) =
+            open(store, seen, item, by_passwords(meta, &key, memorable), o).await?;
         let head = wallet.admit(head).await?;
         wallet.load(&wallet.turn().await, head).await?;
         Ok((wallet, key))
@@ -159,7 +181,7 @@ impl Wallet {
             return Err(WalletError::ReadOnly);
         }
         let (item, meta) = find(&*store, &seen).await?;
-        let (wallet, head) = open(store, seen, item, meta, key, memorable, o).await?;
+        let (wallet, head) = open(store, seen, item, by_passwords(meta, key, memorable), o).await?;
         let known = wallet.seen(|seen| seen.read()).await?;
         if head.sighting != *found {
             let seen = known.unwrap_or(*found);
@@ -178,7 +200,7 @@ impl Wallet {
 }
 
 /// The head that the store holds, and its public part.
-async fn find(store: &dyn Store, seen: &Seen) -> Result<(Item, HeadMeta), WalletError> {
+pub(super) async fn find(store: &dyn Store, seen: &Seen) -> Result<(Item, HeadMeta), WalletError> {
     let Some(item) = store.get(Id::Head).await? else {
         return Err(vanished(seen).await?.unwrap_or(WalletError::NoSuchWallet));
     };
@@ -197,26 +219,32 @@ pub(super) async fn vanished(seen: &Seen) -> Result<Option<WalletError>, WalletE
     }))
 }
 
-/// Unlocks the keyring and opens the head: authentic from here on, but perhaps old.
-async fn open(
-    store: Arc<dyn Store>,
-    seen: Seen,
-    item: Item,
+/// The keyring of a head, and the way it was opened.
+pub(super) type Keys = Result<(HeadMeta, (Keyring, Way)), CryptoError>;
+
+/// How both passwords open a head.
+pub(super) fn by_passwords(
     meta: HeadMeta,
     key: &DeviceKey,
     memorable: &SecretBytes,
+) -> impl FnOnce() -> Keys + Send + 'static {
+    let key = DeviceKey::from_bytes(*key.expose());
+    let memorable = copy(memorable);
+    move || crypto::unlock(&meta, &key, &memorable).map(|keys| (meta, keys))
+}
+
+/// Unlocks the keyring and opens the head: authentic from here on, but perhaps old.
+pub(super) async fn open(
+    store: Arc<dyn Store>,
+    seen: Seen,
+    item: Item,
+    keys: impl FnOnce() -> Keys + Send + 'static,
     o: Options,
 ) -> Result<(Arc<Wallet>, Arc<Head>), WalletError> {
-    let wallet_id = meta.wallet_id;
-    let keyring = blocking({
-        let key = DeviceKey::from_bytes(*key.expose());
-        let memorable = copy(memorable);
-        move || crypto::unlock(&meta, &key, &memorable)
-    })
-    .await?;
-    let vault = Vault::new(wallet_id, keyring, o.random.clone());
+    let (meta, (keyring, way)) = blocking(keys).await?;
+    let vault = Vault::new(meta.wallet_id, keyring, o.random.clone());
     let head = Head::open(&vault, item)?;
-    let wallet = Wallet::new(store, seen, o, vault, head);
+    let wallet = Wallet::new(store, seen, o, vault, way, head);
     let head = wallet.held().tip.clone();
     Ok((wallet, head))
 }
@@ -232,6 +260,6 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// A copy for another thread, wiped there.
-fn copy(secret: &SecretBytes) -> SecretBytes {
+pub(super) fn copy(secret: &SecretBytes) -> SecretBytes {
     SecretBytes::new(secret.expose().to_vec())
 }

@@ -13,29 +13,29 @@ use super::life::{blocking, vanished};
 use super::patience::Patience;
 use super::snapshot::Contents;
 use super::{Seen, Turn, Wallet, WalletError};
-use crate::crypto::Vault;
+use crate::crypto::{HeadMeta, Vault};
 use crate::store::{Bytes, Cursor, Id, Item, Page};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
 /// Listings that must contradict one head before that is a fault, and the time between them.
-const LISTINGS: u32 = 3;
-const BETWEEN: Duration = Duration::from_secs(1);
+pub(super) const LISTINGS: u32 = 3;
+pub(super) const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Items that a listing may bring beyond twice the head's count (others may be adding some), and
 /// pages in a row without any, before the store is taken to make them up.
-const MORE_ITEMS: u64 = 10_000;
-const EMPTY_PAGES: u32 = 100;
+pub(super) const MORE_ITEMS: u64 = 10_000;
+pub(super) const EMPTY_PAGES: u32 = 100;
 
 /// What one listing brought.
-struct Listing {
-    contents: Contents,
-    bodies: Vec<(Id, [u8; 32], Bytes)>,
+pub(super) struct Listing {
+    pub(super) contents: Contents,
+    pub(super) bodies: Vec<(Id, [u8; 32], Bytes)>,
     /// The head, which comes last; `None` if it did not come.
-    head: Option<Item>,
+    pub(super) head: Option<Item>,
     /// A moment before the head was read.
-    moment: Duration,
+    pub(super) moment: Duration,
 }
 
 impl Wallet {
@@ -43,11 +43,17 @@ impl Wallet {
     pub(super) async fn read_head(&self) -> Result<Arc<Head>, WalletError> {
         let mut floor = 0;
         loop {
+            // Weak: whoever waits for the store holds no key.
+            let vault = Arc::downgrade(&self.vault()?);
             let Some(item) = self.store.get(Id::Head).await? else {
                 return Err(vanished(&self.seen)
                     .await?
                     .unwrap_or(WalletError::NoSuchWallet));
             };
+            if !vault.ptr_eq(&Arc::downgrade(&self.vault()?)) {
+                // Somebody has followed a newer head to newer keys meanwhile: this one may be older.
+                continue;
+            }
             let head = self.open_head(item)?;
             match self.check_seen(&head).await {
                 // Another process of this device may have committed after our read. Then the next
@@ -64,16 +70,28 @@ impl Wallet {
         }
     }
 
-    /// Opens a head that the store gave, if it is not the one at hand.
-    fn open_head(&self, item: Item) -> Result<Arc<Head>, WalletError> {
-        let (vault, tip) = {
+    /// Opens a head that the store gave, if it is not the one at hand. Where another device has
+    /// begun a rekey, takes up the new keys.
+    pub(super) fn open_head(&self, item: Item) -> Result<Arc<Head>, WalletError> {
+        let (vault, way, tip) = {
             let held = self.held();
-            (held.vault()?.clone(), held.tip.clone())
+            (held.vault()?.clone(), held.way()?.clone(), held.tip.clone())
         };
         if item == tip.item {
             return Ok(tip);
         }
-        Head::open(&vault, item).map(Arc::new)
+        match Head::open(&vault, item.clone()) {
+            Err(WalletError::KeysChanged) => {}
+            opened => return opened.map(Arc::new),
+        }
+        let keyring = way.follow(&HeadMeta::decode(&item.meta)?)?;
+        let newer = vault.followed(&keyring.ok_or(WalletError::KeysChanged)?);
+        let head = Head::open(&newer, item)?;
+        let mut held = self.held_mut();
+        if Arc::ptr_eq(held.vault()?, &vault) {
+            held.vault = Some(Arc::new(newer));
+        }
+        Ok(Arc::new(head))
     }
 
     /// Compares a head with the newest that this device has seen, and raises the record to it.
@@ -116,10 +134,11 @@ impl Wallet {
         let mut contradictions = 0;
         loop {
             let vault = self.vault()?;
-            let listing = self.list(&vault, &head).await?;
+            let listing = self.list(&vault, Contents::new(&vault), &head).await?;
             let (last, came) = match listing.head {
-                Some(item) => (self.open_head_again(&head, item)?, true),
-                None => (self.read_head().await?, false),
+                Some(item) if item == head.item => (head.clone(), true),
+                // It moved, or did not come.
+                _ => (self.read_head().await?, false),
             };
             if last.item != head.item {
                 head = self.admit(last).await?;
@@ -146,18 +165,15 @@ impl Wallet {
         }
     }
 
-    /// [`Wallet::open_head`], for the head at the end of a listing that began after `head`.
-    fn open_head_again(&self, head: &Arc<Head>, item: Item) -> Result<Arc<Head>, WalletError> {
-        if item == head.item {
-            return Ok(head.clone());
-        }
-        self.open_head(item)
-    }
-
     /// Lists every page.
-    async fn list(&self, vault: &Vault, head: &Head) -> Result<Listing, WalletError> {
+    pub(super) async fn list(
+        &self,
+        vault: &Vault,
+        contents: Contents,
+        head: &Head,
+    ) -> Result<Listing, WalletError> {
         let mut listing = Listing {
-            contents: Contents::new(vault),
+            contents,
             bodies: Vec::new(),
             head: None,
             moment: Duration::ZERO,
@@ -195,7 +211,7 @@ impl Wallet {
     }
 
     /// Puts a load in place of the snapshot.
-    fn install(
+    pub(super) fn install(
         &self,
         _turn: &Turn<'_>,
         head: Arc<Head>,
@@ -208,7 +224,7 @@ impl Wallet {
         match &snapshot.fault {
             Some(fault) => tracing::error!(
                 "integrity fault: {fault}; {} items do not open, the others can be read and none \
-                 changed: put a copy of the store from before in its place",
+                 changed: see `walletfs check`",
                 snapshot.damaged().count()
             ),
             None => tracing::debug!(generation = snapshot.generation, "loaded"),
@@ -234,7 +250,7 @@ impl Wallet {
 
 /// Refuses ids that repeat or do not ascend, within a page or from one to the next, and a cursor
 /// that does not lead on. `last` is the highest id so far.
-fn check_order(
+pub(super) fn check_order(
     page: &Page,
     last: &mut Option<Id>,
     after: Option<Cursor>,

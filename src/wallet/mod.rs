@@ -13,12 +13,16 @@
 //! never both.
 
 mod apply;
+pub mod backup;
 mod bodies;
+mod check;
 mod draft;
 mod edit;
 mod error;
+pub mod export;
 mod head;
 mod held;
+pub mod import;
 mod index;
 mod life;
 mod load;
@@ -28,6 +32,7 @@ mod patience;
 mod plan;
 pub mod record;
 mod refresh;
+mod rekey;
 mod seal;
 mod seen;
 mod size;
@@ -35,8 +40,9 @@ mod snapshot;
 mod state;
 mod value;
 mod view;
+mod ways;
 
-use crate::crypto::Vault;
+use crate::crypto::{Vault, Way};
 use crate::store::Store;
 use bodies::Bodies;
 use head::Head;
@@ -47,13 +53,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use bodies::Body;
-pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit};
+pub use check::{Fault, Findings, Touched};
+pub use edit::{Applied, Edit, Expected, FieldChange, FieldEdit, FieldPut, SecretPut, There};
 pub use error::WalletError;
 pub use options::{Clock, Options, SystemClock};
 pub use record::{Field, FieldMeta, Meta};
+pub use rekey::RekeyProgress;
 pub use seen::{Rollback, Seen, Sighting};
 pub use state::{Freshness, HeadInfo, State};
 pub use view::{Secret, View};
+pub use ways::NewDevice;
 
 /// An unlocked wallet. Made by [`Wallet::create`], [`Wallet::unlock`] or [`Wallet::join`].
 pub struct Wallet {
@@ -80,13 +89,16 @@ impl Drop for EditUnderWay<'_> {
 }
 
 /// What remains of the keys after [`Wallet::lock`].
-pub struct Wiped(Weak<Vault>);
+pub struct Wiped {
+    vault: Weak<Vault>,
+    way: Weak<Way>,
+}
 
 impl Wiped {
     /// Whether nobody holds the keys any more, so that they are wiped: a call that was using them
     /// when the wallet was locked does so until it ends.
     pub fn is_done(&self) -> bool {
-        self.0.strong_count() == 0
+        self.vault.strong_count() == 0 && self.way.strong_count() == 0
     }
 }
 
@@ -102,6 +114,7 @@ impl Wallet {
         seen: Seen,
         options: Options,
         vault: Vault,
+        way: Way,
         tip: Head,
     ) -> Arc<Wallet> {
         Arc::new_cyclic(|me| Wallet {
@@ -109,6 +122,7 @@ impl Wallet {
             seen,
             held: RwLock::new(Held {
                 vault: Some(Arc::new(vault)),
+                way: Some(Arc::new(way)),
                 tip: Arc::new(tip),
                 snapshot: Default::default(),
                 checked: Duration::ZERO,
@@ -172,11 +186,14 @@ impl Wallet {
     /// one under way ends as it can, and keeps nothing.
     pub fn lock(&self) -> Wiped {
         let mut held = self.held_mut();
-        let vault = held.vault.take();
+        let (vault, way) = (held.vault.take(), held.way.take());
         held.snapshot = Default::default();
         drop(held);
         self.bodies().close();
-        Wiped(vault.map_or_else(Weak::new, |vault| Arc::downgrade(&vault)))
+        Wiped {
+            vault: vault.as_ref().map_or_else(Weak::new, Arc::downgrade),
+            way: way.as_ref().map_or_else(Weak::new, Arc::downgrade),
+        }
     }
 
     fn held(&self) -> RwLockReadGuard<'_, Held> {

@@ -21,12 +21,22 @@ pub(super) fn toggle(digest: &mut [u8; 32], term: &Term) {
     }
 }
 
+/// Whether a part of a secret's item was sealed under an older epoch than this one.
+pub(super) fn is_older(item: &Item, epoch: u32) -> bool {
+    let older = |sealed: &[u8]| Vault::epoch_of(sealed).is_none_or(|of| of < epoch);
+    older(&item.meta) || older(&item.data)
+}
+
 /// The secrets as of one generation. While foreign commits are known but not loaded, a secret that
 /// this device changed on top of them is newer than the generation says.
 #[derive(Default)]
 pub(super) struct Snapshot {
     /// The generation for which all of it is true.
     pub(super) generation: u64,
+    /// The epoch that the terms are made under.
+    pub(super) epoch: u32,
+    /// Items of which a part was sealed under an older epoch, when this was loaded.
+    pub(super) older: usize,
     /// Why the digest did not verify; then some items do not open, and nothing may be changed.
     pub(super) fault: Option<String>,
     entries: BTreeMap<Id, Entry>,
@@ -139,7 +149,11 @@ impl Snapshot {
 pub(super) struct Contents {
     epoch: u32,
     digest: [u8; 32],
+    /// The digest under an older epoch, where that is the one to be verified.
+    under_older: Option<(u32, [u8; 32])>,
     newest: u64,
+    /// Items of which a part was sealed under an older epoch.
+    older: usize,
     entries: BTreeMap<Id, Entry>,
     /// Items whose meta does not open.
     damaged: BTreeSet<Id>,
@@ -151,10 +165,31 @@ impl Contents {
             // A head of another epoch does not open as one.
             epoch: vault.newest_epoch(),
             digest: [0; 32],
+            under_older: None,
             newest: 0,
+            older: 0,
             entries: BTreeMap::new(),
             damaged: BTreeSet::new(),
         }
+    }
+
+    /// Contents to be verified against a head of the epoch `older`, and to be vouched for by one of
+    /// the vault's newest.
+    pub(super) fn for_new_epoch(vault: &Vault, older: u32) -> Self {
+        Contents {
+            under_older: Some((older, [0; 32])),
+            ..Contents::new(vault)
+        }
+    }
+
+    /// The digest under the vault's newest epoch.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Items whose meta does not open.
+    pub(super) fn damaged(&self) -> impl Iterator<Item = Id> {
+        self.damaged.iter().copied()
     }
 
     /// Takes up the item of a secret. Gives the hash of its data that its meta vouches for, if meta
@@ -168,7 +203,12 @@ impl Contents {
         let text = id.text();
         let term = vault.item_digest(self.epoch, &text, version, &item.meta)?;
         toggle(&mut self.digest, &term);
+        if let Some((older, digest)) = &mut self.under_older {
+            let term = vault.item_digest(*older, &text, version, &item.meta)?;
+            toggle(digest, &term);
+        }
         self.newest = self.newest.max(version);
+        self.older += usize::from(is_older(item, self.epoch));
         let opened = vault
             .open_meta(&text, version, &item.meta)
             .and_then(|plain| Meta::decode(plain.expose()));
@@ -203,7 +243,8 @@ impl Contents {
         if self.newest > head.generation() {
             return Some("the store gave an item that is newer than the head".into());
         }
-        if self.digest != head.data.digest {
+        let digest = self.under_older.map_or(self.digest, |(_, digest)| digest);
+        if digest != head.data.digest {
             return Some("the items are not those that the head vouches for".into());
         }
         None
@@ -236,6 +277,8 @@ impl Contents {
         }
         let mut snapshot = Snapshot {
             generation,
+            epoch: self.epoch,
+            older: self.older,
             fault,
             entries: self.entries,
             damaged: self.damaged,

@@ -7,6 +7,7 @@ mod exec;
 mod held;
 mod hiding;
 mod init;
+mod keys;
 mod lifetimes;
 mod locks;
 mod logind;

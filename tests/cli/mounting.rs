@@ -164,6 +164,7 @@ fn content_of_an_open_file_is_stored_by_unmount() {
     machine.walletfs(["lock"]).assert().success();
 }
 
+/// Proves semantics 4.9.
 #[test]
 fn what_cannot_be_stored_keeps_it_mounted_unless_discarded() {
     let machine = Machine::with_wallet();

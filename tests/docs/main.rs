@@ -3,5 +3,8 @@
 mod commands;
 mod pages;
 mod policy;
+mod semantics;
 #[path = "../support/mod.rs"]
 mod support;
+mod tests;
+mod tools;

@@ -52,7 +52,7 @@ impl Page {
     }
 
     /// The lines outside of fenced blocks.
-    fn prose(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn prose(&self) -> impl Iterator<Item = &str> {
         let mut fenced = false;
         self.text.lines().filter(move |line| {
             let fence = line.trim_start().starts_with("```");
@@ -94,7 +94,8 @@ impl Page {
     }
 }
 
-fn root() -> &'static Path {
+/// The repository.
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -34,6 +34,7 @@ async fn settle(d: &Device) {
 }
 
 /// `close` tells, the content stays and is shown, and the next access stores it.
+/// Proves semantics 4.9, 10.8.
 #[tokio::test]
 async fn failed_content_is_kept_shown_and_tried_again() {
     let d = device().await;
@@ -84,6 +85,7 @@ async fn a_release_that_fails_keeps_the_content() {
 }
 
 /// Each way in which the store is away has its errno.
+/// Proves semantics 10.8.
 #[tokio::test]
 async fn each_failure_has_its_errno() {
     let d = device().await;
@@ -109,6 +111,7 @@ async fn each_failure_has_its_errno() {
 }
 
 /// With the store away, reads go on from memory however old the snapshot is.
+/// Proves semantics 8.8.
 #[tokio::test]
 async fn reads_go_on_while_the_store_is_away() {
     let d = device().await;
@@ -144,6 +147,7 @@ async fn a_field_changed_elsewhere_is_not_overwritten() {
 }
 
 /// The same for `uid`, whose conflict is an info key; and for two creators of one name.
+/// Proves semantics 8.6.
 #[tokio::test]
 async fn two_creators_of_one_name_both_keep_their_content() {
     let d = device().await;
@@ -266,7 +270,58 @@ async fn a_commit_whose_answer_was_lost_is_found_out() {
     assert_eq!(d.stored(F).await.unwrap(), b"newer");
 }
 
+/// Written again before that was found out, twice, and the first commit had been made after all: that
+/// was this file's own content, which the new one may replace.
+#[tokio::test]
+async fn content_written_over_a_commit_whose_answer_was_lost_replaces_it() {
+    let d = device().await;
+    let fh = d.open(F, TRUNCATE).await.unwrap();
+    let mut commits = 0;
+    d.faults.plan(move |call| match call {
+        Call::Commit(_) if commits == 0 => {
+            commits += 1;
+            Some(Failure::After(StoreError::Deadline))
+        }
+        _ => Some(Failure::Before(StoreError::Unreachable("test".into()))),
+    });
+    d.write(fh, 0, b"new").unwrap();
+    assert_eq!(errno(d.fs.fsync(fh).await), Errno::ETIMEDOUT);
+    d.write(fh, 0, b"newer").unwrap();
+    assert_eq!(errno(d.fs.fsync(fh).await), Errno::ENETUNREACH);
+    d.write(fh, 0, b"newest").unwrap();
+    d.faults.heal();
+    assert_eq!(d.stored(F).await.unwrap(), b"new");
+    d.close(fh).await.unwrap();
+    assert_eq!(d.ls("/d/a").await, ["f"], "no conflict with oneself");
+    assert_eq!(d.stored(F).await.unwrap(), b"newest");
+}
+
+/// But what another device made of that content is not replaced.
+#[tokio::test]
+async fn content_written_over_a_commit_whose_answer_was_lost_does_not_replace_anothers() {
+    let d = device().await;
+    let other = d.second().await;
+    let fh = d.open(F, TRUNCATE).await.unwrap();
+    d.faults.plan(|call| match call {
+        Call::Commit(_) => Some(Failure::After(StoreError::Deadline)),
+        _ => None,
+    });
+    d.write(fh, 0, b"new").unwrap();
+    assert_eq!(errno(d.fs.fsync(fh).await), Errno::ETIMEDOUT);
+    d.faults.heal();
+    other.age();
+    other.put(F, b"theirs").await.unwrap();
+    d.write(fh, 0, b"newer").unwrap();
+    assert_eq!(errno(d.close(fh).await), Errno::ESTALE);
+    assert_eq!(d.stored(F).await.unwrap(), b"theirs");
+    let names = d.ls("/d/a").await;
+    assert_eq!(names.len(), 2);
+    let beside = format!("/d/a/{}", names[1]);
+    assert_eq!(d.stored(&beside).await.unwrap(), b"newer");
+}
+
 /// The whole secret was removed elsewhere: it is made again, for this content alone.
+/// Proves semantics 8.7.
 #[tokio::test]
 async fn content_of_a_secret_removed_elsewhere_is_kept() {
     let d = device().await;

@@ -292,6 +292,7 @@ async fn one_mount_never_conflicts_with_itself() {
 }
 
 /// Directory handles: a listing is stable while the directory changes, and anew after a rewind.
+/// Proves semantics 5.9.
 #[tokio::test]
 async fn a_listing_is_stable_while_the_directory_changes() {
     let d = device().await;

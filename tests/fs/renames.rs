@@ -89,6 +89,7 @@ async fn a_domain_of_40_secrets_is_renamed_in_one_commit() {
     assert_eq!(errno(d.rename("/renamed", "/e").await), Errno::ENOTEMPTY);
 }
 
+/// Proves semantics 5.4, 10.11.
 #[tokio::test]
 async fn a_domain_too_large_for_one_commit_is_left_to_mv() {
     let d = device().await;
@@ -166,6 +167,7 @@ async fn a_scratch_file_lives_in_memory_until_it_gets_an_ordinary_name() {
 }
 
 /// A stored field that is renamed to a scratch name stays stored (vim's backup).
+/// Proves semantics 6.3.
 #[tokio::test]
 async fn a_stored_field_stays_stored_under_a_scratch_name() {
     let d = device().await;
@@ -239,8 +241,14 @@ async fn while_committing(d: &Device, path: &str, call: impl Future<Output = ()>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_opened_while_it_is_removed_or_renamed_follows() {
     let d = device().await;
+    let ino = d.ino("/d/a/g").await.unwrap();
     let fh = while_committing(&d, "/d/a/g", async { d.unlink("/d/a/g").await.unwrap() }).await;
     assert_eq!(d.read(fh).unwrap(), b"G");
+    // Through /proc/PID/fd, for writing: it goes nowhere.
+    let again = d.fs.open(ino, WRITE, SHELL).await.unwrap().fh;
+    d.write(again, 0, b"+").unwrap();
+    assert_eq!(d.read(fh).unwrap(), b"+", "both are one file");
+    d.close(again).await.unwrap();
     d.close(fh).await.unwrap();
     assert_eq!(d.ls("/d/a").await, ["f"]);
 

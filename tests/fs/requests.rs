@@ -85,6 +85,20 @@ async fn a_write_after_the_caches_life_is_one_get_and_one_commit_too() {
     d.close_as(fh, SHELL + 1).await.unwrap();
 }
 
+/// The kernel believed the name to be free, since another device made the file meanwhile: creating
+/// it opens what is there, on the one look.
+#[tokio::test]
+async fn creating_what_another_device_made_is_one_get_and_one_load() {
+    let d = device().await;
+    let other = d.second().await;
+    other.put("/d/a/new", b"theirs").await.unwrap();
+    d.calls.take();
+    let dir = d.ino("/d/a").await.unwrap();
+    let (_, opened) = d.fs.create(dir, b"new", 0o600, WRITE, SHELL).await.unwrap();
+    assert_eq!(d.read(opened.fh).unwrap(), b"theirs");
+    assert_eq!(d.requests(), (1, 1, 0));
+}
+
 #[tokio::test]
 async fn every_mv_is_one_commit_and_nothing_else() {
     let d = device().await;

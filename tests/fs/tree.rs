@@ -12,6 +12,7 @@ async fn device() -> Device {
 }
 
 /// Bytes are exact: nothing trims a newline; an empty file is an empty value; no file is null.
+/// Proves semantics 3.1.
 #[tokio::test]
 async fn bytes_are_exact() {
     let d = device().await;
@@ -122,9 +123,11 @@ async fn an_exclusive_create_sees_what_another_device_made() {
     assert_eq!(d.stored("/d/a/new").await.unwrap(), b"theirs");
 }
 
+/// Proves semantics 7.2, 7.5.
 #[tokio::test]
 async fn modes_times_owners_and_links() {
     let d = device().await;
+    d.age();
     let pwd = d.stat("/d/a/pwd").await.unwrap();
     assert_eq!(
         (pwd.mode, pwd.links, pwd.size, pwd.kind),

@@ -15,6 +15,7 @@ fn wait() {
     sleep(TTL + Duration::from_millis(50));
 }
 
+/// Proves semantics 8.1.
 #[test]
 fn a_change_in_one_mount_is_seen_in_the_other() {
     let wallet = Wallet::new();
@@ -34,6 +35,7 @@ fn a_change_in_one_mount_is_seen_in_the_other() {
     wait();
     assert_eq!(look("d/a/f"), has("longer"));
     a.sh("chmod 400 f; touch -d @5 f");
+    a.settled();
     wait();
     assert_eq!(b.sh("stat -c '%a %Y' f"), "400 5\n");
     a.sh("mv f g; echo new > f");
@@ -78,6 +80,7 @@ fn listings_follow() {
 
 /// A reader's handle keeps the content that it opened, to its end, whatever the other mount does to
 /// the file.
+/// Proves semantics 8.3.
 #[test]
 fn a_reader_is_not_torn() {
     for change in [
@@ -107,6 +110,7 @@ fn a_reader_is_not_torn() {
 }
 
 /// The same field in both: the second close is told, and its content stands beside the first's.
+/// Proves semantics 8.5, 10.8.
 #[test]
 fn two_writers_of_one_field() {
     let wallet = Wallet::new();
@@ -133,6 +137,7 @@ assert names[1].startswith('f.conflict-'), names";
 }
 
 /// Different fields of one secret merge, and so do changes all over the wallet.
+/// Proves semantics 8.4.
 #[test]
 fn two_writers_of_different_fields() {
     let wallet = Wallet::new();
@@ -163,6 +168,7 @@ fn two_writers_of_different_fields() {
 
 /// A name that means another file by now, while the kernel still knows the old one by it: opened,
 /// changed and removed by name, it is the new one.
+/// Proves semantics 8.2.
 #[test]
 fn a_name_means_what_the_other_mount_put_there() {
     let wallet = Wallet::new();

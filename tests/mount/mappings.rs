@@ -3,6 +3,7 @@
 use super::harness::*;
 
 /// A private mapping fills the kernel's page cache; the next one shows what the file holds by then.
+/// Proves semantics 3.8.
 #[test]
 fn a_new_private_mapping_shows_the_new_content() {
     let wallet = Wallet::new();
@@ -39,6 +40,7 @@ for kind in [mmap.MAP_SHARED, mmap.MAP_PRIVATE]:
 
 /// What is written through a shared mapping is in the file: at once after a flush, stored at the
 /// latest when the mapping ends, which may be long after the close.
+/// Proves semantics 3.7.
 #[test]
 fn a_shared_mapping_is_written_back() {
     let wallet = Wallet::new();
@@ -97,6 +99,7 @@ m[0:1] = b'1'";
 
 /// Another device's change of a file that is mapped: the mapping keeps what it shows, whole, also
 /// when the other content is shorter (SIGBUS else), and a new one shows the other, whole.
+/// Proves semantics 8.3.
 #[test]
 fn mappings_never_mix_two_contents() {
     let wallet = Wallet::new();

@@ -6,6 +6,7 @@ use std::fs;
 
 /// Too long, not UTF-8, not the one spelling of a name: at every level, for every call that takes a
 /// name.
+/// Proves semantics 2.1, 2.5, 10.6.
 #[test]
 fn names_that_are_refused() {
     let wallet = Wallet::new();
@@ -33,6 +34,7 @@ print(sorted(os.listdir('.')))";
 }
 
 /// The longest names, at every level, in bytes.
+/// Proves semantics 2.1.
 #[test]
 fn names_of_255_bytes() {
     let wallet = Wallet::new();
@@ -50,6 +52,7 @@ fn names_of_255_bytes() {
 }
 
 /// Names that stand for keys which cannot be file names, and names that only look odd.
+/// Proves semantics 2.3, 2.4.
 #[test]
 fn names_that_are_escaped_or_odd() {
     let wallet = Wallet::new();
@@ -99,6 +102,7 @@ fn names_that_are_escaped_or_odd() {
 }
 
 /// The mount's own directory: hidden, read-only, and JSON that every program reads.
+/// Proves semantics 1.4.
 #[test]
 fn the_mounts_own_files() {
     let wallet = Wallet::new();

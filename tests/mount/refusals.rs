@@ -4,6 +4,7 @@ use super::harness::*;
 use std::fs;
 
 /// Files, links and directories where they cannot be.
+/// Proves semantics 1.1, 10.1, 10.2.
 #[test]
 fn things_in_wrong_places() {
     let wallet = Wallet::new();
@@ -40,6 +41,7 @@ print(name(lambda: os.rename('../../e', '../e')), name(lambda: os.rename('../b',
 }
 
 /// A desktop's bin, so that it asks to delete.
+/// Proves semantics 1.5.
 #[test]
 fn no_bin() {
     let wallet = Wallet::new();
@@ -59,6 +61,7 @@ os.mkdir('../.Trash-1000')";
 }
 
 /// Extended attributes, and what else a file may have elsewhere.
+/// Proves semantics 7.6.
 #[test]
 fn extended_attributes() {
     let wallet = Wallet::new();
@@ -77,6 +80,7 @@ for path in ['f', '.', '../..']:
 }
 
 /// RENAME_NOREPLACE is kept, RENAME_EXCHANGE and RENAME_WHITEOUT are not to be had (rename(2)).
+/// Proves semantics 5.3.
 #[test]
 fn flags_of_rename() {
     let wallet = Wallet::new();
@@ -104,6 +108,7 @@ print(rename('f', 'h', WHITEOUT) in ['EINVAL', 'EPERM'])";
 }
 
 /// The errors that POSIX asks for.
+/// Proves semantics 1.3, 5.2, 10.12.
 #[test]
 fn ordinary_errors() {
     let wallet = Wallet::new();
@@ -136,6 +141,7 @@ EISDIR ENOENT ENOTSUP\n";
 }
 
 /// A mount that is read-only refuses every change, and shows everything.
+/// Proves semantics 7.7.
 #[test]
 fn read_only() {
     let wallet = Wallet::new();
@@ -155,6 +161,7 @@ print({name(call) for call in calls})";
 }
 
 /// An empty domain lives in the mount that made it, and goes with it.
+/// Proves semantics 1.2, 10.10.
 #[test]
 fn an_empty_domain_lives_in_the_mount_only() {
     let wallet = Wallet::new();

@@ -68,6 +68,15 @@ impl Store for Held {
     fn describe(&self) -> String {
         self.inner.describe()
     }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    /// Another wallet's items are left alone.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        self.inner.sibling(wallet)
+    }
 }
 
 struct Open;

@@ -7,6 +7,7 @@ use std::thread;
 
 /// Writers that open, append and close at the same time: at the moment of a release the file is
 /// opened again and again.
+/// Proves semantics 3.4.
 #[test]
 fn many_append_to_one_file() {
     let wallet = Wallet::new();
@@ -51,6 +52,7 @@ fn many_append_to_one_file() {
 }
 
 /// A save by rename is atomic: a reader finds the old content or the new one, whole, at any time.
+/// Proves semantics 5.1.
 #[test]
 fn readers_of_a_file_that_is_replaced_find_it_whole() {
     let wallet = Wallet::new();

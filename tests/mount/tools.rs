@@ -28,6 +28,7 @@ fn the_example() {
 }
 
 /// A field, a secret, a domain: one commit each, and everything below comes along.
+/// Proves semantics 5.1.
 #[test]
 fn mv_is_one_commit() {
     let wallet = Wallet::new();
@@ -176,6 +177,7 @@ fn globs_and_find() {
 }
 
 /// Inode numbers of a listing are `stat`'s, and stay through renames.
+/// Proves semantics 5.8.
 #[test]
 fn inode_numbers_agree() {
     let wallet = Wallet::new();
@@ -200,6 +202,7 @@ assert os.stat('f').st_ino not in numbers";
 }
 
 /// Many secrets: a listing goes over several pages, and none is shown twice or left out.
+/// Proves semantics 5.9.
 #[test]
 fn long_listings_are_whole() {
     let wallet = Wallet::new();
@@ -223,6 +226,7 @@ fn long_listings_are_whole() {
 }
 
 /// Modes: the owner's bits are kept, group's and other's dropped without an error.
+/// Proves semantics 4.8, 7.1, 7.3, 10.3.
 #[test]
 fn modes() {
     let wallet = Wallet::new();
@@ -243,6 +247,7 @@ fn modes() {
 }
 
 /// Times are kept to the nanosecond, also those before 1970.
+/// Proves semantics 7.2, 7.3.
 #[test]
 fn times() {
     let times = [
@@ -277,6 +282,7 @@ for number, ns in enumerate({times:?}):
 }
 
 /// `chown` to oneself succeeds, to anybody else it is refused.
+/// Proves semantics 7.4.
 #[test]
 fn owners() {
     let wallet = Wallet::new();

@@ -102,6 +102,7 @@ fn as_root_the_suite_passes_as_an_unprivileged_user() {
 }
 
 /// A mount shows nothing to anybody else, root included.
+/// Proves semantics 10.14.
 #[test]
 fn as_root_nobody_looks_into_another_users_mount() {
     let dir = common_directory();

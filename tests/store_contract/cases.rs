@@ -333,3 +333,20 @@ pub(crate) async fn wallets_do_not_see_each_other(place: Place) {
     assert_eq!(all(neighbour).await, [theirs]);
     assert_eq!(all(store).await, [item(id(1), 1), ours]);
 }
+
+pub(crate) async fn a_sibling_is_the_neighbour(place: Place) {
+    let store = &*place.store;
+    let neighbour = place.neighbour.as_deref().expect("it has a neighbour");
+    let sibling = store.sibling(neighbour.wallet());
+    assert_eq!(sibling.wallet(), neighbour.wallet());
+    assert_eq!(sibling.limits(), store.limits());
+    let theirs = item(id(1), 2);
+    done(&*sibling, vec![create(&theirs)]).await;
+    assert_eq!(all(neighbour).await, [theirs]);
+    assert_eq!(all(store).await, []);
+    // And back again.
+    let ours = item(Id::Head, 1);
+    let back = sibling.sibling(store.wallet());
+    done(&*back, vec![create(&ours)]).await;
+    assert_eq!(all(store).await, [ours]);
+}

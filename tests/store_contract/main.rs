@@ -34,9 +34,10 @@ pub(crate) enum Lack {
 }
 
 async fn memory() -> Place {
+    let store = MemoryStore::new();
     Place {
-        store: Arc::new(MemoryStore::new()),
-        neighbour: None,
+        neighbour: Some(Arc::new(store.beside("two"))),
+        store: Arc::new(store),
         small: None,
         lacks: &[],
         _alive: Box::new(()),
@@ -123,12 +124,13 @@ stamp!([memory, sqlite, dynamodb, moto] [
     a_commit_may_be_as_large_as_the_limit_and_not_larger,
     a_commit_names_an_item_once,
     writers_at_the_same_time_lose_nothing,
+    wallets_do_not_see_each_other,
+    a_sibling_is_the_neighbour,
 ]);
 
-/// What memory has no use for: it holds one wallet, in tests.
-mod shared_place {
+/// What memory has no use for.
+mod commit_limit {
     stamp!([sqlite, dynamodb, moto] [
         a_commit_limit_is_kept,
-        wallets_do_not_see_each_other,
     ]);
 }

@@ -7,7 +7,8 @@ use crate::{Bench, SHORT, SLACK};
 use serde_json::json;
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use walletfs::store::{
     Commit, DynamoOptions, DynamoStore, Id, Store, StoreError, Timeouts, Tuning,
 };
@@ -72,6 +73,14 @@ fn cases() -> Vec<(Answer, Expected)> {
         (
             error("ValidationException", "The provided key\r\nis not right"),
             (failed(), "The provided key  is not right", 1),
+        ),
+        (
+            error("UnknownOperationException", ""),
+            (failed(), "failed: it does not know this operation", 1),
+        ),
+        (
+            error("SomethingNewException", ""),
+            (failed(), "failed: SomethingNewException", 1),
         ),
         (
             error("SomethingNewException", "of next year"),
@@ -423,4 +432,42 @@ async fn a_description_holds_no_password() {
     assert!(plain.contains(proxy.url()), "{plain}");
     let secret = store_at("http://user:hunter2@127.0.0.1:1", SHORT).await;
     assert!(!secret.describe().contains("hunter2"));
+}
+
+/// An answer that never ends is not read to the end of the memory: 4 attempts, each cut soon after
+/// 8 MiB.
+#[tokio::test]
+async fn an_endless_answer_is_cut() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = tokio::spawn(async move {
+        let mut sent = Vec::new();
+        while sent.len() < 4 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\n\r\n{\"a\":\"";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut bytes = 0;
+            while bytes < 1 << 30 && stream.write_all(&[b'a'; 1 << 16]).await.is_ok() {
+                bytes += 1 << 16;
+            }
+            sent.push(bytes);
+        }
+        sent
+    });
+    let bench = Bench::without_table().await;
+    let options = DynamoOptions {
+        endpoint_url: Some(url),
+        ..bench.options.clone()
+    };
+    let store = bench.engine.connect(options).await;
+    let error = store.get(Id::Head).await.expect_err("it is no answer");
+    assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+
+    for sent in serve.await.unwrap() {
+        // What the two sockets hold comes on top.
+        assert!((8 << 20..40 << 20).contains(&sent), "{sent}");
+    }
 }

@@ -2,10 +2,13 @@
 //! tokio's, paused.
 
 mod away;
+mod check;
 mod edits;
 mod integrity;
 mod life;
 mod model;
 mod race;
+mod rekey;
 mod requests;
 mod support;
+mod ways;

@@ -224,7 +224,7 @@ pub(crate) fn forge(
     let mut items = store.items();
     let head = items[&Id::Head].clone();
     let public = HeadMeta::decode(&head.meta).unwrap();
-    let keyring = crypto::unlock(&public, key, &memorable()).unwrap();
+    let (keyring, _) = crypto::unlock(&public, key, &memorable()).unwrap_or_else(|e| panic!("{e}"));
     let vault = Vault::new(public.wallet_id, keyring, Arc::new(OsRandom));
     let (mut data, epoch) = vault
         .open_head(head.version, &head.meta, &head.data)
@@ -350,6 +350,15 @@ impl Store for Hooked {
     fn describe(&self) -> String {
         self.inner.describe()
     }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    /// Another wallet's items are left alone.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        self.inner.sibling(wallet)
+    }
 }
 
 type Pages = Box<dyn Fn(Option<Cursor>, Page) -> Page + Send + Sync>;
@@ -408,6 +417,15 @@ impl Store for Liar {
 
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn wallet(&self) -> &str {
+        self.inner.wallet()
+    }
+
+    /// Another wallet's items are left alone.
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        self.inner.sibling(wallet)
     }
 }
 

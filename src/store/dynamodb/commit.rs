@@ -7,7 +7,7 @@
 //! follows an unknown outcome and names our own bytes as the winner: an engine that forgot the
 //! token, not another device.
 
-use super::fault::{Fault, Retry, classify, contended, line};
+use super::fault::{Fault, Retry, classify, contended, quoted};
 use super::{DynamoStore, item, retry};
 use crate::store::{Change, Commit, Expect, Id, Item, Refusal, StoreError};
 use aws_sdk_dynamodb::Client;
@@ -108,7 +108,7 @@ fn refusals(wallet: &str, reasons: Vec<CancellationReason>) -> Result<Commit, Fa
             // Worse than the others: repeating does not help.
             Some(code) => {
                 let message = reason.message.as_deref().unwrap_or_default();
-                let error = StoreError::Failed(format!("{}: {}", line(code), line(message)));
+                let error = StoreError::Failed(quoted(code, message));
                 fault = Some(Fault::known(error, Retry::Never));
             }
         }

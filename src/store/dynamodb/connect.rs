@@ -1,5 +1,6 @@
 //! From options to a client: region, credentials, endpoint, time-outs. Makes no request.
 
+use super::bound::Bound;
 use super::fault::{Fault, Retry};
 use crate::store::StoreError;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -106,6 +107,7 @@ impl Connection {
         }
         let shared = loader.load().await;
         let config = config::Builder::from(&shared)
+            .interceptor(Bound)
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(

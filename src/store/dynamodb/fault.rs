@@ -205,10 +205,7 @@ fn refused(code: &str, message: &str, response: &HttpResponse, table: &str) -> F
         "" => unreadable(response.status().as_u16()),
         _ => match response.status().as_u16() {
             status @ 500.. => unavailable(status),
-            _ => Fault::known(
-                StoreError::Failed(format!("{}: {}", line(code), line(message))),
-                Retry::Never,
-            ),
+            _ => Fault::known(StoreError::Failed(quoted(code, message)), Retry::Never),
         },
     }
 }
@@ -283,6 +280,15 @@ fn unavailable(status: u16) -> Fault {
 /// Another device writes the same wallet at the same time.
 pub(super) fn contended() -> StoreError {
     StoreError::Busy("other devices are writing the same wallet; try again".into())
+}
+
+/// An error that is passed on in the service's own words, where it has any.
+pub(super) fn quoted(code: &str, message: &str) -> String {
+    match (code, message) {
+        ("UnknownOperationException", _) => "it does not know this operation".into(),
+        (_, "") => line(code),
+        _ => format!("{}: {}", line(code), line(message)),
+    }
 }
 
 /// One short line of what the service said, since it came from outside.

@@ -7,9 +7,11 @@
 //! unknown must be repeated with the same token and the same bytes, and when to give up. One call
 //! that succeeds at once is exactly one HTTP request.
 
+mod bound;
 mod commit;
 mod connect;
 mod fault;
+mod foreign;
 mod item;
 mod retry;
 mod table;
@@ -26,6 +28,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
 pub use connect::{DynamoOptions, Timeouts, Tuning};
+pub(super) use foreign::read_table;
 
 /// The items of one wallet in a DynamoDB table.
 pub struct DynamoStore {
@@ -34,7 +37,8 @@ pub struct DynamoStore {
     limits: Limits,
     /// The client in use, or `None` after the service refused its credentials: the next call reads
     /// the configuration again, so that renewed credentials work without a new mount.
-    connection: RwLock<Option<Arc<Connection>>>,
+    /// Shared by the stores of sibling wallets.
+    connection: Arc<RwLock<Option<Arc<Connection>>>>,
 }
 
 impl DynamoStore {
@@ -54,7 +58,7 @@ impl DynamoStore {
             options,
             tuning,
             limits,
-            connection: RwLock::new(Some(Arc::new(connection))),
+            connection: Arc::new(RwLock::new(Some(Arc::new(connection)))),
         }
     }
 
@@ -186,5 +190,21 @@ impl Store for DynamoStore {
 
     fn describe(&self) -> String {
         self.options.describe()
+    }
+
+    fn wallet(&self) -> &str {
+        &self.options.wallet
+    }
+
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        Arc::new(DynamoStore {
+            options: DynamoOptions {
+                wallet: wallet.to_owned(),
+                ..self.options.clone()
+            },
+            tuning: self.tuning.clone(),
+            limits: self.limits,
+            connection: Arc::clone(&self.connection),
+        })
     }
 }

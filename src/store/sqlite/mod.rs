@@ -10,6 +10,7 @@
 
 mod explain;
 mod file;
+mod foreign;
 mod items;
 
 use super::{
@@ -23,6 +24,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+pub(super) use foreign::read_file;
 
 /// "wfs1" in the header of the file (`PRAGMA application_id`): the file is walletfs's.
 const APPLICATION_ID: i32 = 0x7766_7331;
@@ -86,13 +89,18 @@ impl SqliteStore {
         changes: usize,
     ) -> Self {
         let path = path.as_ref();
+        // An absolute path is never mistaken for a URI or for ":memory:". It fails only for an
+        // empty path or when there is no current directory: then opening fails.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::new(path, wallet.into(), Limits::with_changes(changes))
+    }
+
+    fn new(path: PathBuf, wallet: String, limits: Limits) -> Self {
         SqliteStore {
             shared: Arc::new(Shared {
-                // An absolute path is never mistaken for a URI or for ":memory:". It fails only
-                // for an empty path or when there is no current directory: then opening fails.
-                path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-                wallet: wallet.into(),
-                limits: Limits::with_changes(changes),
+                path,
+                wallet,
+                limits,
                 idle: Mutex::default(),
             }),
         }
@@ -315,5 +323,18 @@ impl Store for SqliteStore {
 
     fn describe(&self) -> String {
         format!("SQLite file {}", self.shared.path.display())
+    }
+
+    fn wallet(&self) -> &str {
+        &self.shared.wallet
+    }
+
+    fn sibling(&self, wallet: &str) -> Arc<dyn Store> {
+        let shared = &self.shared;
+        Arc::new(Self::new(
+            shared.path.clone(),
+            wallet.to_owned(),
+            shared.limits,
+        ))
     }
 }

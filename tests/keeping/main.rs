@@ -1,0 +1,5 @@
+//! Keeping a wallet: backups, restoring them, moving to another store.
+
+mod backup;
+mod restore;
+mod support;
