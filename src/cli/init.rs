@@ -186,7 +186,7 @@ impl Steps {
 }
 
 /// A moment as people write it.
-fn utc(since_1970_ns: u64) -> String {
+pub(super) fn utc(since_1970_ns: u64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     OffsetDateTime::from_unix_timestamp_nanos(since_1970_ns.into())
         .ok()

@@ -2,12 +2,14 @@
 
 pub mod args;
 mod aws_credentials;
+mod conf;
 pub mod config;
 mod exec;
 pub mod exit;
 mod failure;
 mod helper;
 mod init;
+pub mod keeping;
 mod lock;
 mod mount;
 pub mod password;
@@ -62,6 +64,10 @@ pub fn main() -> ExitCode {
         Command::Lock => lock::run(&global),
         Command::Status(args) => status::run(&global, &args),
         Command::Exec(args) => exec::run(&global, args),
+        Command::Conf(args) => conf::run(&global, &args),
+        Command::Backup(args) => keeping::backup::run(&global, args),
+        Command::Restore(args) => keeping::restore::run(&global, args),
+        Command::Migrate(args) => keeping::migrate::run(&global, args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),

@@ -100,6 +100,11 @@ impl Source {
         }
     }
 
+    /// Whether it is asked for on the terminal.
+    pub fn asks(&self) -> bool {
+        matches!(self.from, From::Terminal)
+    }
+
     /// A password that exists.
     pub fn existing(self) -> Result<SecretBytes, Failure> {
         let which = self.which;

@@ -4,9 +4,12 @@
 mod command_line;
 mod hiding;
 mod init;
+mod keeping;
 mod lifetimes;
 mod mounting;
 mod program;
 mod prompts;
+#[path = "../support/mod.rs"]
+mod support;
 mod terminal;
 mod unprivileged;
