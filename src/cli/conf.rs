@@ -147,6 +147,8 @@ fn effective(
     wallet: &str,
 ) -> Result<Map<String, Value>, Failure> {
     let mut set = as_map(config)?;
+    // Not a setting: what the device's key was made with.
+    set.remove("device-salt");
     let local = config.store == StoreKind::Local;
     let mut all = Map::new();
     for Key { name, .. } in &KEYS {

@@ -28,13 +28,20 @@ pub enum Which {
     Memorable,
     /// Proves the device.
     Device,
+    /// Is to prove the person from now on.
+    NewMemorable,
+    /// Is to prove the device from now on.
+    NewDevice,
+    /// Opens the wallet in the place of both.
+    RecoveryKey,
 }
 
 impl Which {
     fn name(self) -> &'static str {
         match self {
-            Which::Memorable => "memorable password",
-            Which::Device => "device password",
+            Which::Memorable | Which::NewMemorable => "memorable password",
+            Which::Device | Which::NewDevice => "device password",
+            Which::RecoveryKey => "recovery key",
         }
     }
 
@@ -42,6 +49,9 @@ impl Which {
         match self {
             Which::Memorable => "--memorable-password",
             Which::Device => "--device-password",
+            Which::NewMemorable => "--new-memorable-password",
+            Which::NewDevice => "--new-device-password",
+            Which::RecoveryKey => "--recovery-key",
         }
     }
 
@@ -50,6 +60,9 @@ impl Which {
         match self {
             Which::Memorable => "WALLETFS_MEMORABLE_PASSWORD_COMMAND",
             Which::Device => "WALLETFS_DEVICE_PASSWORD_COMMAND",
+            Which::NewMemorable => "WALLETFS_NEW_MEMORABLE_PASSWORD_COMMAND",
+            Which::NewDevice => "WALLETFS_NEW_DEVICE_PASSWORD_COMMAND",
+            Which::RecoveryKey => "WALLETFS_RECOVERY_KEY_COMMAND",
         }
     }
 }

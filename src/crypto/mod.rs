@@ -8,6 +8,7 @@
 pub(crate) mod cbor;
 pub mod derive;
 mod error;
+mod growing;
 mod head;
 mod kdf;
 mod keyring;
@@ -16,11 +17,13 @@ mod password;
 mod random;
 mod recovery;
 mod secret;
+mod secret_wallet;
 mod vault;
 mod way;
 
 pub use cbor::Unknown;
 pub use error::CryptoError;
+pub use growing::Growing;
 pub use head::{HeadData, HeadMeta, MAX_SLOTS, Slot};
 pub use kdf::{DeviceKey, KdfParams, derive_device_key, stretch};
 pub use keyring::Keyring;
@@ -29,6 +32,9 @@ pub use random::{OsRandom, Random};
 pub use recovery::RecoveryKey;
 pub(crate) use secret::announce;
 pub use secret::{Key, SecretBytes, on_secret};
+pub use secret_wallet::{
+    SecretWalletKey, looks_sealed, secret_wallet_device_key, secret_wallet_holds,
+};
 pub use vault::{MAX_SEALED, Vault};
 pub use way::{Way, unlock, unlock_by_recovery};
 

@@ -50,6 +50,11 @@ impl SecretBytes {
         self.0.is_empty()
     }
 
+    /// A copy, on purpose.
+    pub fn duplicate(&self) -> SecretBytes {
+        SecretBytes::new(self.expose().to_vec())
+    }
+
     /// Compares in a time that depends on the lengths alone.
     pub fn ct_eq(&self, other: &SecretBytes) -> bool {
         self.expose().ct_eq(other.expose()).into()

@@ -9,6 +9,7 @@ mod counting;
 mod dynamodb;
 mod error;
 mod failing;
+pub mod foreign;
 mod id;
 mod limits;
 mod memory;

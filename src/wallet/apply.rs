@@ -35,7 +35,7 @@ impl Wallet {
         }
         edit.check_names()?;
         let _under_way = self.under_way();
-        let new_id = self.new_id();
+        let new_ids: Vec<Id> = (0..edit.new_secrets()).map(|_| self.new_id()).collect();
         let turn = self.turn().await;
         let mut patience = Patience::new();
         let behind = {
@@ -50,7 +50,7 @@ impl Wallet {
             self.load(&turn, tip).await?;
         }
         loop {
-            let (ready, mut applied) = self.prepare(&turn, &edit, new_id).await?;
+            let (ready, mut applied) = self.prepare(&turn, &edit, &new_ids).await?;
             let Some(ready) = ready else {
                 return Ok(applied);
             };
@@ -113,7 +113,7 @@ impl Wallet {
         let vault = held.vault()?.clone();
         if let Some(fault) = &held.snapshot.fault {
             return Err(WalletError::Integrity(format!(
-                "{fault}; nothing can be changed: put a copy of the store from before in its place"
+                "{fault}; nothing can be changed until `walletfs check --repair` or a restored backup"
             )));
         }
         Ok((vault, held.tip.clone()))
@@ -125,7 +125,7 @@ impl Wallet {
         &self,
         turn: &Turn<'_>,
         edit: &Edit,
-        new_id: Id,
+        new_ids: &[Id],
     ) -> Result<(Option<Ready>, Applied), WalletError> {
         let bodies = self.bodies_for(turn, edit).await?;
         self.unfaulted()?;
@@ -140,7 +140,7 @@ impl Wallet {
             bodies: &bodies,
             open: &|body| open(vault, body),
             generation: next(tip)?,
-            new_id,
+            new_ids,
             now_ns: self.options.clock.wall_ns(),
             most_changes: self.store.limits().changes,
         })?;

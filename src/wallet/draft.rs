@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// The mode bits that are kept: the owner's.
-const MODE_MASK: u32 = 0o700;
+pub(super) const MODE_MASK: u32 = 0o700;
 
 /// A secret while it is edited.
 pub(super) struct Draft {

@@ -3,6 +3,7 @@
 use super::record::Field;
 use crate::crypto::SecretBytes;
 use crate::store::Id;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A change of the wallet: it happens whole, in one commit, or not at all.
@@ -19,6 +20,10 @@ pub enum Edit {
         /// Its access: free in the domain, or [`super::WalletError::Exists`].
         access: Arc<str>,
     },
+    /// Whole secrets, as many as one commit takes, each name once, else
+    /// [`super::WalletError::Exists`]. One that is there already does as its
+    /// [`SecretPut::there`] says.
+    Secrets(Vec<SecretPut>),
     /// Removes a secret without fields; one with fields is [`super::WalletError::NotEmpty`].
     Remove {
         /// The secret.
@@ -44,6 +49,39 @@ pub enum Edit {
         /// The new one; with secrets it is [`super::WalletError::Exists`].
         to: Arc<str>,
     },
+}
+
+/// A secret that is put whole.
+#[derive(Clone)]
+pub struct SecretPut {
+    /// Its domain.
+    pub domain: Arc<str>,
+    /// Its access.
+    pub access: Arc<str>,
+    /// Its fields.
+    pub fields: BTreeMap<Field, FieldPut>,
+    /// What becomes of a secret that has the name already.
+    pub there: There,
+}
+
+/// A field of a secret that is put whole.
+#[derive(Clone)]
+pub struct FieldPut {
+    /// The bytes, exact.
+    pub value: Arc<SecretBytes>,
+    /// Modification time, nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Owner's permission bits (others are dropped).
+    pub mode: u32,
+}
+
+/// What becomes of a secret that is there already when one of its name is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum There {
+    /// It stays as it is, and nothing is put.
+    Kept,
+    /// The fields that are put replace its own of the same names; its other fields stay.
+    Overwritten,
 }
 
 /// A change of one field.

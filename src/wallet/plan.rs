@@ -2,11 +2,12 @@
 //! what the edit expects is there. Nothing here is sealed or sent, so that a refused commit can be
 //! planned again on another snapshot.
 
-use super::draft::{Draft, Drafts};
-use super::edit::{Edit, FieldChange, FieldEdit};
-use super::record::{Data, Field, Meta};
+use super::draft::{Draft, Drafts, MODE_MASK};
+use super::edit::{Edit, Expected, FieldChange, FieldEdit, SecretPut, There};
+use super::record::{Data, Field, FieldMeta, Meta};
 use super::snapshot::Snapshot;
 use super::{Body, WalletError, name};
+use crate::crypto::SecretBytes;
 use crate::store::{Bytes, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub(super) struct Plan {
 /// What becomes of a secret's item.
 pub(super) enum Write {
     /// A new item.
-    Create { id: Id, meta: Meta },
+    Create { id: Id, meta: Meta, data: Data },
     /// Other metadata; values too, or data's bytes as they are.
     Change {
         id: Id,
@@ -51,8 +52,8 @@ pub(super) struct Ground<'a> {
     pub(super) open: &'a dyn Fn(&Body) -> Result<Data, WalletError>,
     /// The generation that the commit will make.
     pub(super) generation: u64,
-    /// The id of a secret that is made.
-    pub(super) new_id: Id,
+    /// An id for each secret that is made.
+    pub(super) new_ids: &'a [Id],
     /// Now, nanoseconds since 1970.
     pub(super) now_ns: i64,
     /// Changes that a commit takes.
@@ -65,8 +66,18 @@ impl Edit {
     pub(super) fn is_structural(&self) -> bool {
         match self {
             Edit::Fields(_) | Edit::Reseal(_) => false,
-            Edit::Create { .. } | Edit::Remove { .. } | Edit::Move { .. } => true,
-            Edit::MoveDomain { .. } => true,
+            Edit::Create { .. } | Edit::Secrets(_) | Edit::Remove { .. } => true,
+            Edit::Move { .. } | Edit::MoveDomain { .. } => true,
+        }
+    }
+
+    /// How many secrets it makes at most.
+    pub(super) fn new_secrets(&self) -> usize {
+        match self {
+            Edit::Create { .. } => 1,
+            Edit::Secrets(puts) => puts.len(),
+            Edit::Fields(_) | Edit::Reseal(_) | Edit::Remove { .. } => 0,
+            Edit::Move { .. } | Edit::MoveDomain { .. } => 0,
         }
     }
 
@@ -81,6 +92,11 @@ impl Edit {
             Edit::Create { domain, access } | Edit::Move { domain, access, .. } => {
                 name::check(domain).and_then(|()| name::check(access))
             }
+            Edit::Secrets(puts) => puts.iter().try_for_each(|put| {
+                name::check(&put.domain)?;
+                name::check(&put.access)?;
+                put.fields.keys().try_for_each(check_field)
+            }),
             Edit::Remove { .. } | Edit::Reseal(_) => Ok(()),
             Edit::MoveDomain { to, .. } => name::check(to),
         }
@@ -106,6 +122,15 @@ impl Edit {
                 }
                 ids
             }
+            Edit::Secrets(puts) => {
+                // One change is the head's.
+                if puts.len() >= most_changes {
+                    return Err(WalletError::TooMany);
+                }
+                let there = |put: &SecretPut| snapshot.index().find(&put.domain, &put.access);
+                let overwritten = puts.iter().filter(|put| put.there == There::Overwritten);
+                overwritten.filter_map(there).collect()
+            }
             Edit::Move { secret, .. } => BTreeSet::from([*secret]),
             // What was removed meanwhile needs it no more.
             Edit::Reseal(ids) => ids
@@ -128,9 +153,10 @@ impl Edit {
                 writes
             }
             Edit::Create { domain, access } => {
-                created = Some(ground.new_id);
+                created = Some(ground.new_ids[0]);
                 vec![ground.create(domain, access)?]
             }
+            Edit::Secrets(puts) => ground.secrets(puts)?,
             Edit::Remove { secret } => vec![ground.remove(*secret)?],
             Edit::Reseal(_) => {
                 let resealed = ground.bodies.keys().map(|id| {
@@ -210,18 +236,77 @@ impl Ground<'_> {
         if self.snapshot.index().find(domain, access).is_some() {
             return Err(WalletError::Exists);
         }
-        let meta = Meta {
+        Ok(Write::Create {
+            id: self.new_ids[0],
+            meta: self.new_meta(domain, access),
+            data: Data::default(),
+        })
+    }
+
+    /// The meta of a secret that is made, still without fields.
+    fn new_meta(&self, domain: &Arc<str>, access: &Arc<str>) -> Meta {
+        Meta {
             domain: domain.clone(),
             access: access.clone(),
             created_ns: self.now_ns,
             data_hash: [0; 32],
             fields: BTreeMap::new(),
             unknown: Default::default(),
-        };
-        Ok(Write::Create {
-            id: self.new_id,
-            meta,
-        })
+        }
+    }
+
+    fn secrets(&self, puts: &[SecretPut]) -> Result<Vec<Write>, WalletError> {
+        let mut names = BTreeSet::new();
+        let mut drafts = Drafts::default();
+        let mut writes = Vec::with_capacity(puts.len());
+        for (put, new_id) in puts.iter().zip(self.new_ids) {
+            if !names.insert((&put.domain, &put.access)) {
+                return Err(WalletError::Exists);
+            }
+            match (
+                self.snapshot.index().find(&put.domain, &put.access),
+                put.there,
+            ) {
+                (None, _) => writes.push(self.create_whole(*new_id, put)),
+                (Some(_), There::Kept) => {}
+                (Some(secret), There::Overwritten) => {
+                    for (field, put) in &put.fields {
+                        let change = FieldChange::Put {
+                            value: put.value.clone(),
+                            mtime_ns: put.mtime_ns,
+                            mode: put.mode,
+                        };
+                        let edit = FieldEdit {
+                            secret,
+                            field: field.clone(),
+                            expect: Expected::Any,
+                            change,
+                        };
+                        drafts.edit(self, &edit)?;
+                    }
+                }
+            }
+        }
+        writes.extend(drafts.into_writes(self.snapshot));
+        Ok(writes)
+    }
+
+    /// A secret that is made with its fields.
+    fn create_whole(&self, id: Id, put: &SecretPut) -> Write {
+        let mut meta = self.new_meta(&put.domain, &put.access);
+        let mut data = Data::default();
+        for (field, put) in &put.fields {
+            let known = FieldMeta {
+                size: put.value.len() as u64,
+                mtime_ns: put.mtime_ns,
+                mode: put.mode & MODE_MASK,
+                rev: self.generation,
+            };
+            meta.fields.insert(field.clone(), known);
+            let value = SecretBytes::new(put.value.expose().to_vec());
+            data.values.insert(field.clone(), value);
+        }
+        Write::Create { id, meta, data }
     }
 
     fn remove(&self, id: Id) -> Result<Write, WalletError> {

@@ -5,7 +5,7 @@ use super::WalletError;
 use super::backup;
 use super::head::Head;
 use super::plan::{Plan, Values, Write};
-use super::record::{Data, Meta};
+use super::record::Meta;
 use super::snapshot::{Snapshot, Term, toggle};
 use crate::crypto::{Vault, sha256};
 use crate::store::{Bytes, Change, Expect, Id, Item, Store};
@@ -62,9 +62,11 @@ pub(super) fn seal(
                 effects.push((id, None));
                 continue;
             }
-            Write::Create { meta, .. } => {
+            Write::Create {
+                meta, data: values, ..
+            } => {
                 data.count += 1;
-                (Expect::Absent, meta, Values::New(Data::default()))
+                (Expect::Absent, meta, Values::New(values))
             }
             Write::Change {
                 version,

@@ -3,44 +3,66 @@
 
 use super::Wallet;
 use super::backup;
-use super::record::{Field, FieldMeta};
+use super::name;
+use super::record::{Field, FieldMeta, Meta};
 use crate::crypto::Vault;
 use crate::store::{Bytes, Id, Item};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Wallet {
     /// Whether a secret would stay within the store's limit for an item, padding counted, with these
-    /// sizes of values in bytes (`None`: the field is removed). False for a secret that is not there.
-    /// What a later version keeps in the data beside values is not counted here; the commit counts
+    /// sizes of values in bytes (`None`: the field is removed). A secret that is not there, since
+    /// another device has removed it, is taken for an empty one with the longest names; in a locked
+    /// wallet nothing fits. What a later version keeps in the data beside values is not counted here; the commit counts
     /// all.
     pub fn fits(&self, id: Id, sizes: &[(Field, Option<u64>)]) -> bool {
-        let (version, mut meta) = {
+        let mut meta = {
             let held = self.held();
-            let Some(secret) = held.snapshot.secret(id) else {
-                return false;
-            };
-            (secret.version, secret.meta.clone())
+            match held.snapshot.secret(id) {
+                _ if held.vault.is_none() => return false,
+                Some(secret) => secret.meta.clone(),
+                None => largest_empty(),
+            }
         };
         for (field, size) in sizes {
-            let Some(size) = size else {
-                meta.fields.remove(field);
-                continue;
-            };
-            // The longest encoding of what is not known yet.
-            let after = FieldMeta {
-                size: *size,
-                mtime_ns: i64::MIN,
-                mode: 0o700,
-                rev: u64::MAX,
-            };
-            meta.fields.insert(field.clone(), after);
+            match size {
+                Some(size) => drop(meta.fields.insert(field.clone(), longest(*size))),
+                None => drop(meta.fields.remove(field)),
+            }
         }
+        self.meta_fits(id, &meta)
+    }
+
+    /// Whether a secret of these names that is still to be made would stay within the store's limit
+    /// for an item, padding counted, with values of these sizes in bytes.
+    pub fn new_fits<'a>(
+        &self,
+        domain: &str,
+        access: &str,
+        sizes: impl IntoIterator<Item = (&'a Field, u64)>,
+    ) -> bool {
+        let fields = sizes
+            .into_iter()
+            .map(|(field, size)| (field.clone(), longest(size)));
+        let meta = Meta {
+            domain: domain.into(),
+            access: access.into(),
+            created_ns: i64::MIN,
+            data_hash: [0; 32],
+            fields: fields.collect(),
+            unknown: Default::default(),
+        };
+        self.meta_fits(Id::Secret([0; 16]), &meta)
+    }
+
+    fn meta_fits(&self, id: Id, meta: &Meta) -> bool {
         let Some(data) = data_len(&meta.fields) else {
             return false;
         };
         let bare = Item {
             id,
-            version,
+            version: u64::MAX,
             meta: Bytes::new(),
             data: Bytes::new(),
         };
@@ -48,6 +70,29 @@ impl Wallet {
         // In a backup too, whose name is longer.
         let size = self.store.item_size(&bare) + backup::NAME_BYTES + parts;
         size <= self.store.limits().item_bytes
+    }
+}
+
+/// What a secret without fields takes at most.
+fn largest_empty() -> Meta {
+    let name: Arc<str> = "x".repeat(name::MAX).into();
+    Meta {
+        domain: name.clone(),
+        access: name,
+        created_ns: i64::MIN,
+        data_hash: [0; 32],
+        fields: BTreeMap::new(),
+        unknown: Default::default(),
+    }
+}
+
+/// What is known of a field of this size, in the longest encoding of what is not known yet.
+fn longest(size: u64) -> FieldMeta {
+    FieldMeta {
+        size,
+        mtime_ns: i64::MIN,
+        mode: 0o700,
+        rev: u64::MAX,
     }
 }
 

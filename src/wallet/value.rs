@@ -66,6 +66,15 @@ impl Wallet {
         })
     }
 
+    /// All values of a secret, opened.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Damaged`] if they do not open.
+    pub fn values(&self, body: &Body) -> Result<Data, WalletError> {
+        open(&*self.vault()?, body)
+    }
+
     /// The body of a secret as the snapshot shows it: from memory, else by 1 get.
     pub(super) async fn fetch(&self, id: Id) -> Result<Fetched, WalletError> {
         if let Some(body) = self.cached_body(id) {

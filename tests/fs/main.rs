@@ -6,6 +6,9 @@ mod failures;
 mod handles;
 mod harness;
 mod later;
+#[path = "../support/model/mod.rs"]
+mod model;
+mod modelled;
 mod names;
 mod renames;
 mod requests;

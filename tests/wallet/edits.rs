@@ -493,3 +493,127 @@ async fn an_error_names_neither_a_secret_nor_a_key() {
         );
     }
 }
+
+fn whole(access: &str, fields: &[(Field, &str)], there: There) -> SecretPut {
+    let fields = fields.iter().map(|(field, value)| {
+        let put = FieldPut {
+            value: Arc::new(secret(value)),
+            mtime_ns: 7,
+            mode: 0o7400,
+        };
+        (field.clone(), put)
+    });
+    SecretPut {
+        domain: "d".into(),
+        access: access.into(),
+        fields: fields.collect(),
+        there,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_put_whole_in_one_commit() {
+    let (store, device, key, there) = one().await;
+    device.put(there, Field::Uid, "old").await;
+    device.put(there, info("k"), "stays").await;
+    let before = device.wallet.head_info();
+    device.calls.take();
+    let new = [(Field::Uid, "joe"), (Field::Pwd, ""), (info("uid"), "x\n")];
+    let edit = Edit::Secrets(vec![
+        whole("new", &new, There::Kept),
+        whole(
+            "s",
+            &[(Field::Uid, "new"), (Field::Pwd, "p")],
+            There::Overwritten,
+        ),
+        whole("empty", &[], There::Overwritten),
+    ]);
+    let applied = device.wallet.apply(edit.clone()).await.unwrap();
+    let calls = device.calls.take();
+    assert_eq!((calls.commits, calls.changes, calls.gets), (1, 4, 0));
+    assert_eq!(applied.generation, before.generation + 1);
+    for device in [&device, &another(&store, &key).await] {
+        assert_eq!(device.wallet.head_info().count, before.count + 2);
+        let find = |access| device.wallet.view().find("d", access).unwrap();
+        let made = find("new");
+        for (field, value) in &new {
+            assert_eq!(device.read(made, field).await.unwrap(), *value);
+            let known = device.meta(made).unwrap().fields[field];
+            assert_eq!((known.mtime_ns, known.mode), (7, 0o400));
+            assert_eq!(known.rev, applied.generation);
+        }
+        assert_eq!(find("s"), there);
+        for (field, value) in [(Field::Uid, "new"), (Field::Pwd, "p"), (info("k"), "stays")] {
+            assert_eq!(device.read(there, &field).await.unwrap(), value);
+        }
+        assert!(device.meta(find("empty")).unwrap().fields.is_empty());
+    }
+    // All of it is there now: nothing is committed.
+    device.wallet.apply(edit).await.unwrap();
+    assert_eq!(device.calls.take().commits, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_another_device_made_meanwhile_is_not_made_twice() {
+    let (store, device, key, _) = one().await;
+    let other = another(&store, &key).await;
+    let put = |value, there| Edit::Secrets(vec![whole("x", &[(Field::Pwd, value)], there)]);
+    other
+        .wallet
+        .apply(put("theirs", There::Kept))
+        .await
+        .unwrap();
+    device.wallet.apply(put("ours", There::Kept)).await.unwrap();
+    let id = device.wallet.view().find("d", "x").unwrap();
+    assert_eq!(device.read(id, &Field::Pwd).await.unwrap(), "theirs");
+    other
+        .wallet
+        .apply(put("again", There::Overwritten))
+        .await
+        .unwrap();
+    device
+        .wallet
+        .apply(put("last", There::Overwritten))
+        .await
+        .unwrap();
+    assert_eq!(device.read(id, &Field::Pwd).await.unwrap(), "last");
+    assert_eq!(device.wallet.view().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_that_cannot_be_put_are_refused_whole() {
+    let (store, device, _, _) = one().await;
+    let before = store.items().clone();
+    let refused = async |puts: Vec<SecretPut>| {
+        let refused = device.wallet.apply(Edit::Secrets(puts)).await;
+        refused.expect_err("it should be refused")
+    };
+    let new = |access: &str| whole(access, &[], There::Kept);
+    let twice = refused(vec![new("x"), new("y"), new("x")]).await;
+    assert!(matches!(twice, WalletError::Exists));
+    let bad = refused(vec![new("x"), new("")]).await;
+    assert!(matches!(bad, WalletError::BadName(_)));
+    let key = whole("x", &[(info(&"k".repeat(256)), "")], There::Kept);
+    assert!(matches!(refused(vec![key]).await, WalletError::BadName(_)));
+    let names: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let many = refused(names.iter().map(|name| new(name)).collect()).await;
+    assert!(matches!(many, WalletError::TooMany));
+    let large = "x".repeat(500_000);
+    let large = whole("x", &[(Field::Pwd, &large)], There::Kept);
+    assert!(matches!(refused(vec![large]).await, WalletError::TooLarge));
+    let heavy = "x".repeat(300_000);
+    let heavy = names[..20]
+        .iter()
+        .map(|name| whole(name, &[(Field::Pwd, &heavy)], There::Kept));
+    assert!(matches!(
+        refused(heavy.collect()).await,
+        WalletError::TooMany
+    ));
+    assert_eq!(*store.items(), before);
+    let names = names[..99].iter().map(|name| new(name));
+    device
+        .wallet
+        .apply(Edit::Secrets(names.collect()))
+        .await
+        .unwrap();
+}

@@ -24,6 +24,7 @@ enum Step {
     Put(u8, u8, Guess),
     RemoveField(u8, u8, Guess),
     MoveField(u8, u8, u8, u8, Guess),
+    PutWhole(u8, u8, u8, bool),
 }
 
 /// What the device expects of a field, by what it knows.
@@ -148,6 +149,24 @@ impl Flat {
                     self.0.get_mut(&id).unwrap().name.0 = to.to_string();
                 }
             }
+            Edit::Secrets(puts) => {
+                let [put] = &puts[..] else { panic!() };
+                let name = (put.domain.to_string(), put.access.to_string());
+                let id = match self.holder(&name) {
+                    Some(_) if put.there == There::Kept => return Ok(false),
+                    Some(id) => id,
+                    None => {
+                        let fields = BTreeMap::new();
+                        self.0.insert(new, Entry { name, fields });
+                        new
+                    }
+                };
+                let fields = &mut self.0.get_mut(&id).unwrap().fields;
+                for (field, put) in &put.fields {
+                    let value = String::from_utf8(put.value.expose().to_vec()).unwrap();
+                    fields.insert(field.clone(), (value, generation));
+                }
+            }
             Edit::Fields(edits) => {
                 let [edit] = &edits[..] else { panic!() };
                 return self.make_field(edit, generation);
@@ -224,6 +243,29 @@ fn edit_of(step: Step, known: &Flat, number: usize) -> Option<Edit> {
         Step::Create(d, a) => {
             let (domain, access) = arc(name(d, a));
             Edit::Create { domain, access }
+        }
+        Step::PutWhole(d, a, f, overwrite) => {
+            let (domain, access) = arc(name(d, a));
+            let fields = [field(f), field(f + 1)].map(|field| {
+                let value = Arc::new(secret(&number.to_string()));
+                let (mtime_ns, mode) = (5, 0o600);
+                let put = FieldPut {
+                    value,
+                    mtime_ns,
+                    mode,
+                };
+                (field, put)
+            });
+            Edit::Secrets(vec![SecretPut {
+                domain,
+                access,
+                fields: fields.into(),
+                there: if overwrite {
+                    There::Overwritten
+                } else {
+                    There::Kept
+                },
+            }])
         }
         Step::Remove(s) => Edit::Remove { secret: pick(s)? },
         Step::Reseal(s) => Edit::Reseal(vec![pick(s)?]),
@@ -328,7 +370,13 @@ async fn play(steps: &[(bool, Step)]) {
         }
         let generation = store.items()[&Id::Head].version + 1;
         let made = device.wallet.apply(edit.clone()).await;
-        let new = made.as_ref().ok().and_then(|applied| applied.created);
+        let new = match &edit {
+            Edit::Secrets(puts) => {
+                let view = device.wallet.view();
+                view.find(&puts[0].domain, &puts[0].access)
+            }
+            _ => made.as_ref().ok().and_then(|applied| applied.created),
+        };
         let new = new.unwrap_or(nobody);
         let expected = match known.make(&edit, new, generation) {
             Ok(true) => truth.make(&edit, new, generation),
@@ -362,6 +410,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => Just(Step::Learn),
         4 => (n(), n()).prop_map(|(d, a)| Step::Create(d, a)),
+        3 => (n(), n(), n(), any::<bool>()).prop_map(|(d, a, f, o)| Step::PutWhole(d, a, f, o)),
         1 => n().prop_map(Step::Remove),
         1 => n().prop_map(Step::Reseal),
         2 => (n(), n(), n(), any::<bool>()).prop_map(|(s, d, a, r)| Step::Move(s, d, a, r)),

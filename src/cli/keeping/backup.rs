@@ -2,12 +2,12 @@
 //! one of them.
 
 use super::args::Backup;
-use super::{Home, run as work, secrets, showing};
+use super::{secrets, showing, unlock};
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Failure, note, print};
+use crate::cli::opened::{Access, run as work};
 use crate::cli::progress::Progress;
 use crate::crypto::{HeadMeta, SecretBytes};
-use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::wallet::backup::file::{self, Description};
 use crate::wallet::backup::{Entry, Sealed, Shelf, State};
@@ -20,16 +20,17 @@ use std::path::Path;
 pub(in crate::cli) fn run(global: &Global, args: Backup) -> Result<(), Failure> {
     // First of all, before anything is opened.
     let password = args.memorable.source()?;
-    Hardening::apply();
-    let home = Home::load(global)?;
-    if args.list {
-        return print(&work(list(&home))?);
-    }
-    let password = password.existing()?;
-    let (report, faults) = match &args.to {
-        Some(path) => work(to_file(&home, &password, path))?,
-        None => work(beside(&home, &password, args.keep))?,
-    };
+    let (report, faults) = work(async {
+        let access = Access::new(global).await?;
+        if args.list {
+            return Ok((list(&access).await?, Vec::new()));
+        }
+        let password = password.existing()?;
+        match &args.to {
+            Some(path) => to_file(&access, &password, path).await,
+            None => beside(&access, &password, args.keep).await,
+        }
+    })?;
     print(&report)?;
     if faults.is_empty() {
         return Ok(());
@@ -49,11 +50,11 @@ fn now() -> u64 {
 }
 
 async fn beside(
-    home: &Home<'_>,
+    access: &Access,
     password: &SecretBytes,
     keep: Option<u16>,
 ) -> Result<(String, Vec<String>), Failure> {
-    let wallet = home.unlock(password).await?;
+    let wallet = unlock(access, password).await?;
     let bar = Progress::new("backing up", 0);
     let made = wallet.back_up(&showing(&bar)).await?;
     drop(bar);
@@ -73,7 +74,7 @@ async fn beside(
         );
     }
     if let Some(keep) = keep {
-        let shelf = Shelf::beside(&home.store().await?);
+        let shelf = Shelf::beside(&access.store);
         let bar = Progress::new("removing", 0);
         let removed = shelf.prune(keep.into(), now(), &showing(&bar)).await?;
         drop(bar);
@@ -84,11 +85,11 @@ async fn beside(
     Ok((report, made.faults))
 }
 
-async fn list(home: &Home<'_>) -> Result<String, Failure> {
-    let shelf = Shelf::beside(&home.store().await?);
+async fn list(access: &Access) -> Result<String, Failure> {
+    let shelf = Shelf::beside(&access.store);
     let entries = shelf.list().await?;
     if entries.is_empty() {
-        return Ok(format!("The wallet `{}` has no backups.\n", home.name));
+        return Ok(format!("The wallet `{}` has no backups.\n", access.name));
     }
     Ok(entries.iter().map(|entry| line(&shelf, entry)).collect())
 }
@@ -109,19 +110,19 @@ fn line(shelf: &Shelf, entry: &Entry) -> String {
 }
 
 async fn to_file(
-    home: &Home<'_>,
+    access: &Access,
     password: &SecretBytes,
     path: &Path,
 ) -> Result<(String, Vec<String>), Failure> {
     if path.file_name().is_none() {
         return Err(in_file(path, &"a directory is not a file: name one in it"));
     }
-    let wallet = home.unlock(password).await?;
+    let wallet = unlock(access, password).await?;
     let (sealed, faults) = wallet.examined().await?;
     wallet.lock();
     refuse_foreign(path, &sealed)?;
     let of = Description {
-        wallet: home.name.to_owned(),
+        wallet: access.name.clone(),
         made_ns: now(),
     };
     private::write_by(path, |file| {

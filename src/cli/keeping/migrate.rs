@@ -2,13 +2,13 @@
 //! all; the source stays.
 
 use super::args::Migrate;
-use super::{Home, agreed, run as work, secrets, showing};
+use super::{agreed, secrets, showing, unlock};
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Failure, note, print};
+use crate::cli::opened::{Access, run as work};
 use crate::cli::progress::Progress;
 use crate::cli::store;
 use crate::crypto::SecretBytes;
-use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::wallet::WalletError;
 use crate::wallet::backup::{Migration, Target};
@@ -17,49 +17,53 @@ use crate::wallet::backup::{Migration, Target};
 pub(in crate::cli) fn run(global: &Global, args: Migrate) -> Result<(), Failure> {
     // First of all, before anything is opened.
     let password = args.memorable.source()?;
-    Hardening::apply();
-    let home = Home::load(global)?;
     let Some(kind) = args.place.store else {
         return Err(Failure::new(
             Exit::Usage,
             "say where to move the wallet: --store local or --store dynamodb",
         ));
     };
-    let (places, name) = (&home.places, home.name);
-    let config = args
-        .place
-        .configure(kind, home.config.clone(), places, name)?;
-    if let Some(live) = global.mounts()?.first() {
-        let message = format!(
-            "the wallet is mounted on {}, and what is written there would stay in the old store: \
-             `walletfs lock` first",
-            live.record.mountpoint
-        );
-        return Err(Failure::new(Exit::Failed, message));
-    }
-    let target = Home {
-        name,
-        places: places.clone(),
-        config,
-    };
-    let password = password.existing()?;
-    let report = work(migrate(&home, &target, &password, args.yes))?;
+    let report = work(async {
+        let home = Access::new(global).await?;
+        let (places, name) = (&home.places, &home.name);
+        let config = args
+            .place
+            .configure(kind, home.config.clone(), places, name)?;
+        if let Some(live) = global.mounts()?.first() {
+            let message = format!(
+                "the wallet is mounted on {}, and what is written there would stay in the old \
+                 store: `walletfs lock` first",
+                live.record.mountpoint
+            );
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        let target = Access {
+            store: store::open(&config, places, name).await?,
+            name: name.clone(),
+            places: places.clone(),
+            config,
+        };
+        if home.store.describe() == target.store.describe() {
+            let message = format!(
+                "the wallet is kept there already: {}",
+                home.store.describe()
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        migrate(&home, &target, &password.existing()?, args.yes).await
+    })?;
     print(&report)
 }
 
 async fn migrate(
-    home: &Home<'_>,
-    target: &Home<'_>,
+    home: &Access,
+    target: &Access,
     password: &SecretBytes,
     yes: bool,
 ) -> Result<String, Failure> {
-    let (from, to) = (home.store().await?, target.store().await?);
-    let (old, new) = (from.describe(), to.describe());
-    if old == new {
-        let message = format!("the wallet is kept there already: {new}");
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let wallet = home.unlock(password).await?;
+    let to = target.store.clone();
+    let (old, new) = (home.store.describe(), to.describe());
+    let wallet = unlock(home, password).await?;
     if let Some(path) = &target.config.path
         && let Some(dir) = path.parent()
         && !dir.is_dir()
@@ -69,8 +73,6 @@ async fn migrate(
     for notice in to.create().await? {
         note(&notice.0);
     }
-    // As the session would find it: loose files are refused before anything is written.
-    let to = store::open(&target.config, &target.places, target.name).await?;
     let migration = Migration::prepare(wallet.clone(), to).await;
     let migration = migration.map_err(|error| match error {
         WalletError::WalletExists => Failure::new(
@@ -109,7 +111,7 @@ async fn migrate(
     let moved = migration.run(&showing(&bar)).await?;
     drop(bar);
     wallet.lock();
-    target.config.save(&target.places, target.name)?;
+    target.config.save(&target.places, &target.name)?;
     let mut report = format!(
         "Moved to {new}: {}, generation {}. Every item was read back.\n",
         secrets(moved.count),

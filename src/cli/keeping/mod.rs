@@ -5,64 +5,21 @@ pub(super) mod backup;
 pub(super) mod migrate;
 pub(super) mod restore;
 
-use super::config::{self, Config};
 use super::exit::{Exit, Failure};
-use super::paths::Places;
+use super::opened::Access;
 use super::progress::Progress;
-use super::{args::Global, prompt, store};
+use super::prompt;
 use crate::crypto::SecretBytes;
-use crate::session::private;
-use crate::store::Store;
-use crate::wallet::{Options, Seen, Wallet};
+use crate::wallet::{Options, Wallet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Runs a command's requests.
-fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
-    let done = runtime.block_on(work);
-    // A call of the store that was given up must not hold the program.
-    runtime.shutdown_background();
-    done
-}
-
-/// A wallet that is set up on this device.
-struct Home<'a> {
-    name: &'a str,
-    places: Places,
-    config: Config,
-}
-
-impl<'a> Home<'a> {
-    fn load(global: &'a Global) -> Result<Home<'a>, Failure> {
-        let places = global.places()?;
-        let config = Config::load(&places, &global.wallet)?;
-        Ok(Home {
-            name: &global.wallet,
-            places,
-            config,
-        })
-    }
-
-    async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
-        store::open(&self.config, &self.places, self.name).await
-    }
-
-    fn seen(&self) -> Result<Seen, Failure> {
-        private::make_dir(&self.places.state)?;
-        Ok(Seen::at(self.places.seen_file(self.name)))
-    }
-
-    /// The wallet, unlocked so far that it can be copied.
-    async fn unlock(&self, password: &SecretBytes) -> Result<Arc<Wallet>, Failure> {
-        let key = config::load_key(&self.places, self.name)?;
-        let (store, seen, o) = (self.store().await?, self.seen()?, Options::default());
-        Ok(Wallet::unlock_to_copy(store, seen, &key, password, o).await?)
-    }
+/// The wallet, unlocked so far that it can be copied.
+async fn unlock(access: &Access, password: &SecretBytes) -> Result<Arc<Wallet>, Failure> {
+    let key = access.key().await?;
+    let (store, seen, o) = (access.store.clone(), access.seen(), Options::default());
+    let opened = Wallet::unlock_to_copy(store, seen, &key, password, o).await;
+    access.explained(opened.map_err(Failure::from)).await
 }
 
 /// Shows how far it has come: for the library, which counts steps.
@@ -92,8 +49,8 @@ fn agreed(yes: bool, question: &str, names: Option<&dyn Fn() -> String>) -> Resu
     loop {
         let answer = prompt::ask(&format!("{question} ({answers}) [no]"))?;
         match (answer.as_deref(), names) {
-            (Some("yes"), _) => return Ok(()),
-            (None | Some("no"), _) => {
+            (Some("yes" | "y"), _) => return Ok(()),
+            (None | Some("no" | "n"), _) => {
                 return Err(Failure::new(Exit::Failed, "nothing was changed"));
             }
             (Some("names"), Some(names)) => drop(write!(io::stderr(), "{}", names())),

@@ -1,17 +1,18 @@
 //! `restore`: brings the wallet back to what a backup holds. On a device that is not set up, it sets
 //! it up: the configuration and the key are written last, as by `init`.
 
-use super::args::Restore as Args;
-use super::{Home, agreed, counted, run as work, secrets, showing};
+use super::args::{Place, Restore as Args};
+use super::{agreed, counted, secrets, showing};
 use crate::cli::args::Global;
-use crate::cli::config::{self, Config};
+use crate::cli::config::Config;
 use crate::cli::exit::{Exit, Failure, note, print};
 use crate::cli::init::utc;
+use crate::cli::opened::{Access, run as work};
 use crate::cli::password::Source;
 use crate::cli::progress::Progress;
-use crate::cli::prompt;
-use crate::crypto::{DeviceKey, OsRandom, SecretBytes};
-use crate::session::harden::Hardening;
+use crate::cli::{device, prompt, store};
+use crate::crypto::{DeviceKey, HeadMeta, OsRandom, SecretBytes};
+use crate::session::private;
 use crate::store::{Id, Item, Store};
 use crate::wallet::backup::file::{self, FileError};
 use crate::wallet::backup::{Affected, Fate, Keys, Outline, Restore, Sealed, Shelf, State, There};
@@ -26,44 +27,46 @@ use std::sync::Arc;
 pub(in crate::cli) fn run(global: &Global, args: Args) -> Result<(), Failure> {
     // First of all, before anything is opened.
     let (device, memorable) = (args.device.source()?, args.memorable.source()?);
-    Hardening::apply();
-    let places = global.places()?;
-    let fresh = !places.config_file(&global.wallet).exists();
-    let home = match (fresh, args.place.store) {
-        (false, None) => Home::load(global)?,
-        (false, Some(_)) => {
+    print(&work(async {
+        let (access, fresh) = access(global, args.place).await?;
+        let steps = Steps {
+            access,
+            fresh,
+            yes: args.yes,
+            device: Some(device),
+        };
+        steps.restore(args.from.as_deref(), memorable).await
+    })?)
+}
+
+/// Where the wallet is, and whether that is new to this device.
+async fn access(global: &Global, place: Place) -> Result<(Access, bool), Failure> {
+    let (places, name) = (global.places()?, &global.wallet);
+    let kind = match (places.config_file(name).exists(), place.store) {
+        // Without a place and a configuration, it says how to set it up.
+        (_, None) => return Ok((Access::new(global).await?, false)),
+        (true, Some(_)) => {
             return Err(Failure::new(
                 Exit::Usage,
                 "the wallet is set up on this device: it is restored where it is kept; \
                  `walletfs migrate` moves it",
             ));
         }
-        // Says how to set it up.
-        (true, None) => return Home::load(global).map(drop),
-        (true, Some(kind)) => {
-            let name = &global.wallet;
-            let config = args
-                .place
-                .configure(kind, Config::new(kind), &places, name)?;
-            Home {
-                name,
-                places,
-                config,
-            }
-        }
+        (false, Some(kind)) => kind,
     };
-    let steps = Steps {
-        home,
-        fresh,
-        yes: args.yes,
-        device: Some(device),
+    let config = place.configure(kind, Config::new(kind), &places, name)?;
+    private::make_dir(&places.state)?;
+    let access = Access {
+        store: store::open(&config, &places, name).await?,
+        name: name.clone(),
+        places,
+        config,
     };
-    let from = args.from.as_deref();
-    print(&work(steps.restore(from, memorable))?)
+    Ok((access, true))
 }
 
-struct Steps<'a> {
-    home: Home<'a>,
+struct Steps {
+    access: Access,
     /// Whether this device is not set up.
     fresh: bool,
     yes: bool,
@@ -77,13 +80,13 @@ struct Opened {
     key: Option<DeviceKey>,
 }
 
-impl Steps<'_> {
+impl Steps {
     async fn restore(mut self, from: Option<&OsStr>, memorable: Source) -> Result<String, Failure> {
-        let store = self.home.store().await?;
+        let store = self.access.store.clone();
         let (name, backup) = self.backup(&store, from).await?;
         let key = match self.fresh {
             true => None,
-            false => Some(config::load_key(&self.home.places, self.home.name)?),
+            false => Some(self.access.key().await?),
         };
         let memorable = memorable.existing()?;
 
@@ -104,8 +107,11 @@ impl Steps<'_> {
             },
             false => self.own(backup.head(), key.as_ref(), &memorable).await?,
         };
-        let (seen, o) = (self.home.seen()?, Options::default());
+        let (seen, o) = (self.access.seen(), Options::default());
         let (generation, count) = (backup.generation(), backup.secrets().len());
+        let salt = HeadMeta::decode(&backup.head().meta)
+            .map_err(WalletError::from)?
+            .device_salt;
         let (current, own) = (current.as_ref(), opened.keys.as_ref());
         let restore = Restore::prepare(Arc::clone(&store), seen, backup, current, own, o);
         let restore = restore.await?;
@@ -118,7 +124,7 @@ impl Steps<'_> {
             note(&line);
         }
         if restore.is_done() {
-            self.set_up(&outline, opened.key)?;
+            self.set_up(outline.there, salt, opened.key)?;
             return Ok(
                 "The wallet is what the backup holds: there is nothing to restore.\n".into(),
             );
@@ -127,7 +133,7 @@ impl Steps<'_> {
         let bar = Progress::new("restoring", 0);
         let done = restore.run(&showing(&bar)).await?;
         drop(bar);
-        self.set_up(&outline, opened.key)?;
+        self.set_up(outline.there, salt, opened.key)?;
         let mut report = format!(
             "Restored: the wallet is now generation {}.\n",
             done.generation
@@ -215,15 +221,19 @@ impl Steps<'_> {
     }
 
     /// Makes this device one that opens what the store holds now.
-    fn set_up(&self, outline: &Outline, key: Option<DeviceKey>) -> Result<(), Failure> {
-        let (places, name) = (&self.home.places, self.home.name);
-        let keeps_its_key = !self.fresh && matches!(outline.there, There::Open { .. });
-        if let Some(key) = key.filter(|_| !keeps_its_key) {
-            config::save_key(places, name, &key)?;
-        }
-        match self.fresh {
-            true => self.home.config.save(places, name),
-            false => Ok(()),
+    fn set_up(&self, there: There, salt: [u8; 16], key: Option<DeviceKey>) -> Result<(), Failure> {
+        let keeps_its_key = !self.fresh && matches!(there, There::Open { .. });
+        match key {
+            Some(key) if !keeps_its_key => {
+                let Access {
+                    places,
+                    name,
+                    config,
+                    ..
+                } = &self.access;
+                device::take(places, name, &mut config.clone(), &key, &salt)
+            }
+            _ => Ok(()),
         }
     }
 }

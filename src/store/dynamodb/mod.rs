@@ -11,6 +11,7 @@ mod bound;
 mod commit;
 mod connect;
 mod fault;
+mod foreign;
 mod item;
 mod retry;
 mod table;
@@ -27,6 +28,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
 pub use connect::{DynamoOptions, Timeouts, Tuning};
+pub(super) use foreign::read_table;
 
 /// The items of one wallet in a DynamoDB table.
 pub struct DynamoStore {

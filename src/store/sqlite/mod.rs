@@ -10,6 +10,7 @@
 
 mod explain;
 mod file;
+mod foreign;
 mod items;
 
 use super::{
@@ -23,6 +24,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+pub(super) use foreign::read_file;
 
 /// "wfs1" in the header of the file (`PRAGMA application_id`): the file is walletfs's.
 const APPLICATION_ID: i32 = 0x7766_7331;
