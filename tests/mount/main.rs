@@ -9,6 +9,7 @@ mod devices;
 mod editors;
 mod handles;
 mod harness;
+mod killed;
 mod mappings;
 mod names;
 mod ordinary;
