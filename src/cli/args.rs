@@ -59,6 +59,10 @@ pub enum Command {
     Status(Status),
     /// Mount for one command, named by WALLETFS_MOUNT in its environment, and lock when it ends
     Exec(Exec),
+    /// Take secrets in from another manager
+    Import(Box<super::import::args::Import>),
+    /// Write secrets for another manager
+    Export(super::export::Export),
 }
 
 /// Where the memorable password comes from.

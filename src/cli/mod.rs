@@ -5,8 +5,10 @@ mod aws_credentials;
 pub mod config;
 mod exec;
 pub mod exit;
+mod export;
 mod failure;
 mod helper;
+mod import;
 mod init;
 mod lock;
 mod mount;
@@ -18,6 +20,7 @@ mod questions;
 mod session;
 mod status;
 mod store;
+mod unlocked;
 mod unmount;
 
 use crate::session::registry::{self, Live};
@@ -62,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Lock => lock::run(&global),
         Command::Status(args) => status::run(&global, &args),
         Command::Exec(args) => exec::run(&global, args),
+        Command::Import(args) => import::run(&global, *args),
+        Command::Export(args) => export::run(&global, args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),

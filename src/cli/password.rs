@@ -28,6 +28,10 @@ pub enum Which {
     Memorable,
     /// Proves the device.
     Device,
+    /// Opens what is imported, or shall open what is exported.
+    Source,
+    /// Proves the device of the wallet that is imported.
+    SourceDevice,
 }
 
 impl Which {
@@ -35,6 +39,8 @@ impl Which {
         match self {
             Which::Memorable => "memorable password",
             Which::Device => "device password",
+            Which::Source => "password of the other wallet",
+            Which::SourceDevice => "device password of the other wallet",
         }
     }
 
@@ -42,6 +48,8 @@ impl Which {
         match self {
             Which::Memorable => "--memorable-password",
             Which::Device => "--device-password",
+            Which::Source => "--source-password",
+            Which::SourceDevice => "--source-device-password",
         }
     }
 
@@ -50,6 +58,8 @@ impl Which {
         match self {
             Which::Memorable => "WALLETFS_MEMORABLE_PASSWORD_COMMAND",
             Which::Device => "WALLETFS_DEVICE_PASSWORD_COMMAND",
+            Which::Source => "WALLETFS_SOURCE_PASSWORD_COMMAND",
+            Which::SourceDevice => "WALLETFS_SOURCE_DEVICE_PASSWORD_COMMAND",
         }
     }
 }
@@ -98,6 +108,11 @@ impl Source {
             which,
             from: From::Descriptor(file),
         }
+    }
+
+    /// Whether an option or the environment names it, so that nobody need be asked.
+    pub fn is_given(&self) -> bool {
+        !matches!(self.from, From::Terminal)
     }
 
     /// A password that exists.
