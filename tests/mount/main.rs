@@ -10,6 +10,9 @@ mod editors;
 mod handles;
 mod harness;
 mod mappings;
+#[path = "../support/model/mod.rs"]
+mod model;
+mod modelled;
 mod names;
 mod ordinary;
 mod posix;
