@@ -11,6 +11,9 @@ mod handles;
 mod harness;
 mod killed;
 mod mappings;
+#[path = "../support/model/mod.rs"]
+mod model;
+mod modelled;
 mod names;
 mod ordinary;
 mod posix;
