@@ -9,6 +9,7 @@ mod devices;
 mod editors;
 mod handles;
 mod harness;
+mod limits;
 mod mappings;
 #[path = "../support/model/mod.rs"]
 mod model;
