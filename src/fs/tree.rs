@@ -7,6 +7,7 @@ use super::inode::{Ino, Node, Place};
 use super::names::{self, Level};
 use super::{Fs, LOCK};
 use crate::wallet::{Field, View};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,9 +157,17 @@ impl Fs {
             return Ok(file.state().attr(ino));
         }
         let kept = matches!(node, Node::Domain(domain) if self.domains().contains(domain));
+        let made = match node {
+            Node::Root => self.domains().clone(),
+            _ => BTreeSet::new(),
+        };
         let view = self.wallet.view();
         Ok(match node {
-            Node::Root => attr::directory(ino, view.domains().count(), self.times().root(&view)),
+            Node::Root => {
+                let empty = made.iter().filter(|domain| !has_domain(&view, domain));
+                let domains = view.domains().count() + empty.count();
+                attr::directory(ino, domains, self.times().root(&view))
+            }
             Node::Control => attr::directory(ino, 0, self.made_ns),
             Node::Status => attr::file(ino, 0, self.made_ns, 0o400, true),
             Node::Domain(domain) => {
