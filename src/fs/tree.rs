@@ -7,7 +7,6 @@ use super::inode::{Ino, Node, Place};
 use super::names::{self, Level};
 use super::{Fs, LOCK};
 use crate::wallet::{Field, View};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,23 +155,21 @@ impl Fs {
         {
             return Ok(file.state().attr(ino));
         }
-        let kept = matches!(node, Node::Domain(domain) if self.domains().contains(domain));
-        let made = match node {
-            Node::Root => self.domains().clone(),
-            _ => BTreeSet::new(),
-        };
+        // Before the view (`mod.rs`).
+        let made = self.domains();
         let view = self.wallet.view();
         Ok(match node {
             Node::Root => {
-                let empty = made.iter().filter(|domain| !has_domain(&view, domain));
-                let domains = view.domains().count() + empty.count();
+                let stored = view.domains().count();
+                let both = view.domains().filter(|domain| made.contains(*domain));
+                let domains = stored + made.len() - both.count();
                 attr::directory(ino, domains, self.times().root(&view))
             }
             Node::Control => attr::directory(ino, 0, self.made_ns),
             Node::Status => attr::file(ino, 0, self.made_ns, 0o400, true),
             Node::Domain(domain) => {
                 let secrets = view.secrets(domain).count();
-                if secrets == 0 && !kept {
+                if secrets == 0 && !made.contains(domain) {
                     return Err(NOT_THERE);
                 }
                 attr::directory(ino, secrets, self.times().domain(&view, domain))

@@ -37,7 +37,7 @@ async fn two_thousand_info_keys() {
 
     d.secret("/d/b").await;
     let key = |i: usize| format!("{i:03}{}", "x".repeat(252));
-    let keys: Vec<_> = (0..450).map(key).collect();
+    let keys: Vec<_> = (0..750).map(key).collect();
     put_all(&d, "b", &keys).await;
     let mut there = keys.len();
     let refused = loop {
