@@ -2,6 +2,7 @@
 
 use super::config::{Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
+use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -67,6 +68,18 @@ pub enum Command {
     Check(Check),
     /// Mount for one command, named by WALLETFS_MOUNT in its environment, and lock when it ends
     Exec(Exec),
+    /// Read and set what this device is told about the wallet
+    Conf(Conf),
+    /// Copy the sealed secrets, beside the wallet in its store or to a file
+    Backup(Backup),
+    /// Bring the wallet back to what a backup holds
+    Restore(Restore),
+    /// Move the wallet to another store
+    Migrate(Migrate),
+    /// Take secrets in from another manager
+    Import(Box<super::import::args::Import>),
+    /// Write secrets for another manager
+    Export(super::export::Export),
 }
 
 /// The two options that name a password's source.
@@ -317,6 +330,23 @@ pub struct Unmount {
     /// Unmount also when unsaved content cannot be stored, which then is lost
     #[arg(long)]
     pub discard: bool,
+}
+
+/// `conf`.
+#[derive(Debug, Args)]
+pub struct Conf {
+    /// One setting only
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
+    /// Its new value, for mounts from now on
+    #[arg(value_name = "VALUE", requires = "key", allow_negative_numbers = true)]
+    pub value: Option<OsString>,
+    /// Take the setting out, so that its default holds
+    #[arg(long, requires = "key", conflicts_with = "value")]
+    pub unset: bool,
+    /// As JSON
+    #[arg(long, conflicts_with_all = ["value", "unset"])]
+    pub json: bool,
 }
 
 /// `status`.

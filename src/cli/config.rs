@@ -210,7 +210,8 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with the values taken together.
+    pub fn check(&self) -> Result<(), String> {
         if let Some(limit) = self.commit_limit {
             check_commit_limit(limit)?;
         }

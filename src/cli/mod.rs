@@ -4,13 +4,17 @@ mod accept;
 pub mod args;
 mod aws_credentials;
 mod check;
+mod conf;
 pub mod config;
 mod device;
 mod exec;
 pub mod exit;
+mod export;
 mod failure;
 mod helper;
+mod import;
 mod init;
+pub mod keeping;
 mod lock;
 mod mount;
 mod opened;
@@ -25,6 +29,7 @@ mod rekey;
 mod session;
 mod status;
 mod store;
+mod unlocked;
 mod unmount;
 
 use crate::session::registry::{self, Live};
@@ -73,6 +78,12 @@ pub fn main() -> ExitCode {
         Command::Rekey(args) => rekey::run(&global, args),
         Command::RecoveryKey(args) => recovery::run(&global, args),
         Command::Check(args) => check::run(&global, args),
+        Command::Conf(args) => conf::run(&global, &args),
+        Command::Backup(args) => keeping::backup::run(&global, args),
+        Command::Restore(args) => keeping::restore::run(&global, args),
+        Command::Migrate(args) => keeping::migrate::run(&global, args),
+        Command::Import(args) => import::run(&global, *args),
+        Command::Export(args) => export::run(&global, args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),

@@ -86,7 +86,7 @@ impl Access {
         self.explained(found.map_err(Failure::from)).await
     }
 
-    async fn explained<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) async fn explained<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         match done {
             Err(failure) => {
                 Err(device::explain(failure, &self.places, &self.name, &*self.store).await)

@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Seconds without an access until the lock, unless configured.
-const TIMEOUT: u64 = 60;
+pub(super) const TIMEOUT: u64 = 60;
 /// Seconds until the session ends, unless configured.
-const LIFETIME: u64 = 600;
+pub(super) const LIFETIME: u64 = 600;
 
 /// Everything that is known before the password is.
 pub(super) struct Setup<'a> {

@@ -7,6 +7,7 @@ mod exec;
 mod held;
 mod hiding;
 mod init;
+mod keeping;
 mod keys;
 mod lifetimes;
 mod locks;
@@ -16,5 +17,7 @@ mod mounting;
 mod program;
 mod prompts;
 mod services;
+#[path = "../support/mod.rs"]
+mod support;
 mod terminal;
 mod unprivileged;

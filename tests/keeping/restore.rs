@@ -94,11 +94,11 @@ async fn a_restore_brings_back_changes_and_removes() {
     };
     assert_eq!(plan.outline(), outline);
     let named: Vec<_> = plan
-        .names()
+        .affected()
         .into_iter()
-        .map(|(fate, name)| {
-            let (domain, access) = name.unwrap();
-            (fate, format!("{domain}/{access}"))
+        .map(|affected| {
+            let (domain, access) = affected.name.unwrap();
+            (affected.fate, format!("{domain}/{access}"))
         })
         .collect();
     for expected in [

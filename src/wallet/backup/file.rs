@@ -104,8 +104,8 @@ pub fn read(from: impl Read) -> Result<(Description, Sealed), FileError> {
         items.push(Item {
             id: id.ok_or(FileError::Damaged("an id that is none"))?,
             version: u64::from_be_bytes(from.take()?),
-            meta: from.take_long(MAX_SEALED)?.into(),
-            data: from.take_long(MAX_SEALED)?.into(),
+            meta: from.take_long(MAX_SEALED)?,
+            data: from.take_long(MAX_SEALED)?,
         });
     }
     let digest = from.hash.finalize_reset();

@@ -8,75 +8,19 @@
 //! The wallet keeps its keys, so that a restore brings no old password back, wherever its head
 //! opens. Where it does not, or where there is no wallet, it takes those of the backup.
 
-use super::sealed::{list, open};
-use super::{Progress, Sealed, Shelf, State};
-use crate::crypto::{self, DeviceKey, HeadData, HeadMeta, Random, SecretBytes, Vault, sha256};
+use super::place::place;
+use super::sealed::open;
+use super::{Affected, Fate, Keys, Outline, Progress, Sealed, Shelf, State, There};
+use crate::crypto::{HeadData, HeadMeta, Vault, sha256};
 use crate::store::{Bytes, Change, Commit, Expect, Id, Item, Store};
 use crate::wallet::head::Head;
-use crate::wallet::life::{blocking, by_passwords};
-use crate::wallet::load::{BETWEEN, LISTINGS, MORE_ITEMS};
-use crate::wallet::patience::Patience;
+use crate::wallet::life::blocking;
 use crate::wallet::record::Meta;
 use crate::wallet::seal::after;
 use crate::wallet::snapshot::toggle;
 use crate::wallet::{Options, Seen, WalletError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What both passwords open: the keys of a head.
-pub struct Keys(Arc<Vault>);
-
-/// What a restore comes to, for the person who decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outline {
-    /// Secrets that are not in the wallet and come back.
-    pub added: usize,
-    /// Secrets that become what they were.
-    pub changed: usize,
-    /// Secrets that are not in the backup, and go.
-    pub removed: usize,
-    /// Secrets that are as they were.
-    pub same: usize,
-    /// Items of the backup that do not open, and are left out: what the wallet holds of them stays.
-    pub damaged: usize,
-    /// What is there now.
-    pub there: There,
-}
-
-/// What a restore finds in the place of the wallet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum There {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// The wallet, whose keys stay.
-    Open {
-        /// Its generation.
-        generation: u64,
-        /// When that was committed: nanoseconds since 1970.
-        committed_ns: u64,
-    },
-    /// A head that these passwords do not open: the wallet gets the keys of the backup.
-    Closed {
-        /// Its generation.
-        generation: u64,
-        /// Whether it says that it is this wallet's.
-        same_wallet: bool,
-    },
-    /// Items without a head.
-    Headless,
-}
-
-/// What becomes of a secret, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It comes back.
-    Added,
-    /// It becomes what it was.
-    Changed,
-    /// It goes.
-    Removed,
-}
 
 /// A restore that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,40 +65,6 @@ struct Gone {
     id: Id,
     version: u64,
     name: Option<(Arc<str>, Arc<str>)>,
-}
-
-impl Keys {
-    /// Opens the head of a backup or of a wallet: one derivation.
-    ///
-    /// # Errors
-    ///
-    /// [`WalletError::WrongPassword`]; [`WalletError::Integrity`] and [`WalletError::Crypto`] for a
-    /// head that does not open.
-    pub async fn open(
-        head: &Item,
-        key: &DeviceKey,
-        memorable: &SecretBytes,
-        random: Arc<dyn Random>,
-    ) -> Result<Keys, WalletError> {
-        let meta = HeadMeta::decode(&head.meta)?;
-        let (meta, (keyring, _)) = blocking(by_passwords(meta, key, memorable)).await?;
-        let vault = Vault::new(meta.wallet_id, keyring, random);
-        Head::open(&vault, head.clone())?;
-        Ok(Keys(Arc::new(vault)))
-    }
-
-    /// Derives the key of a device from its password, for this head: one derivation.
-    pub async fn device(head: &Item, password: &SecretBytes) -> Result<DeviceKey, WalletError> {
-        let meta = HeadMeta::decode(&head.meta)?;
-        let password = SecretBytes::new(password.expose().to_vec());
-        let derive = move || crypto::derive_device_key(&password, &meta.device_salt, meta.kdf);
-        Ok(blocking(derive).await?)
-    }
-
-    /// Whether these keys open this head too, as they do unless the wallet was rekeyed in between.
-    pub fn fit(&self, head: &Item) -> bool {
-        Head::open(&self.0, head.clone()).is_ok()
-    }
 }
 
 impl Restore {
@@ -291,19 +201,19 @@ impl Restore {
         self.outline
     }
 
-    /// What becomes of each secret that does not stay as it is, as (domain, access); one that does
-    /// not open has no name. For the person who asked only.
-    pub fn names(&self) -> Vec<(Fate, Option<(Arc<str>, Arc<str>)>)> {
-        let wanted = self.wanted.iter().map(|wanted| {
-            let fate = match wanted.before {
+    /// Each secret that does not stay as it is. For the person who asked only.
+    pub fn affected(&self) -> Vec<Affected> {
+        let wanted = self.wanted.iter().map(|wanted| Affected {
+            fate: match wanted.before {
                 None => Fate::Added,
                 Some(_) => Fate::Changed,
-            };
-            let meta = &wanted.meta;
-            (fate, Some((meta.domain.clone(), meta.access.clone())))
+            },
+            name: Some((wanted.meta.domain.clone(), wanted.meta.access.clone())),
         });
-        let removed = self.removed.iter();
-        let removed = removed.map(|gone| (Fate::Removed, gone.name.clone()));
+        let removed = self.removed.iter().map(|gone| Affected {
+            fate: Fate::Removed,
+            name: gone.name.clone(),
+        });
         wanted.chain(removed).collect()
     }
 
@@ -474,56 +384,4 @@ impl Restore {
 enum Step<'a> {
     Write(&'a Wanted),
     Remove(&'a Gone),
-}
-
-/// What a store holds in the wallet's place.
-struct Place {
-    items: Vec<Item>,
-    head: Option<Item>,
-    /// Whether it is a wallet that `current` opens and that is in order.
-    faults: bool,
-}
-
-/// Everything that a store holds of a wallet, under one head, or without one.
-async fn place(
-    store: &dyn Store,
-    current: Option<&Keys>,
-    options: &Options,
-) -> Result<Place, WalletError> {
-    let mut patience = Patience::new();
-    let mut contradictions = 0;
-    loop {
-        let before = store.get(Id::Head).await?;
-        // Nothing vouches for how many there are, as yet.
-        let mut items = list(store, MORE_ITEMS * 100).await?;
-        let head = items.pop_if(|item| item.id == Id::Head);
-        if head != before {
-            patience.pause(&*options.random).await?;
-            contradictions = 0;
-            continue;
-        }
-        let faults = match (&head, current) {
-            (Some(item), Some(keys)) => match Head::open(&keys.0, item.clone()) {
-                Ok(head) => {
-                    let all = items.iter().cloned().chain([item.clone()]).collect();
-                    let sealed = Sealed::new(all)?;
-                    if sealed.mismatch(&keys.0, &head)?.is_some() {
-                        contradictions += 1;
-                        if contradictions < LISTINGS {
-                            tokio::time::sleep(BETWEEN).await;
-                            continue;
-                        }
-                    }
-                    !sealed.faults(&keys.0)?.is_empty()
-                }
-                Err(_) => true,
-            },
-            _ => true,
-        };
-        return Ok(Place {
-            items,
-            head,
-            faults,
-        });
-    }
 }
