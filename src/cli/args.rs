@@ -76,6 +76,10 @@ pub enum Command {
     Restore(Restore),
     /// Move the wallet to another store
     Migrate(Migrate),
+    /// Take secrets in from another manager
+    Import(Box<super::import::args::Import>),
+    /// Write secrets for another manager
+    Export(super::export::Export),
 }
 
 /// The two options that name a password's source.

@@ -7,6 +7,7 @@ use crate::session::mountpoint::MountpointError;
 use crate::session::private::PrivateError;
 use crate::store::StoreError;
 use crate::wallet::WalletError;
+use crate::wallet::import::SourceError;
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -72,5 +73,15 @@ impl From<SessionError> for Failure {
             SessionError::Mount { .. } => Failure::new(Exit::Mountpoint, error.to_string()),
             SessionError::Io(_) => Failure::new(Exit::Failed, error.to_string()),
         }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let exit = match &error {
+            SourceError::Malformed(_) | SourceError::TooLarge(_) => Exit::Failed,
+            SourceError::WrongPassword(_) => Exit::WrongPassword,
+        };
+        Failure::new(exit, error.to_string())
     }
 }

@@ -9,8 +9,10 @@ pub mod config;
 mod device;
 mod exec;
 pub mod exit;
+mod export;
 mod failure;
 mod helper;
+mod import;
 mod init;
 pub mod keeping;
 mod lock;
@@ -27,6 +29,7 @@ mod rekey;
 mod session;
 mod status;
 mod store;
+mod unlocked;
 mod unmount;
 
 use crate::session::registry::{self, Live};
@@ -79,6 +82,8 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => keeping::backup::run(&global, args),
         Command::Restore(args) => keeping::restore::run(&global, args),
         Command::Migrate(args) => keeping::migrate::run(&global, args),
+        Command::Import(args) => import::run(&global, *args),
+        Command::Export(args) => export::run(&global, args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),

@@ -34,6 +34,10 @@ pub enum Which {
     NewDevice,
     /// Opens the wallet in the place of both.
     RecoveryKey,
+    /// Opens what is imported, or shall open what is exported.
+    Source,
+    /// Proves the device of the wallet that is imported.
+    SourceDevice,
 }
 
 impl Which {
@@ -42,6 +46,8 @@ impl Which {
             Which::Memorable | Which::NewMemorable => "memorable password",
             Which::Device | Which::NewDevice => "device password",
             Which::RecoveryKey => "recovery key",
+            Which::Source => "password of the other wallet",
+            Which::SourceDevice => "device password of the other wallet",
         }
     }
 
@@ -52,6 +58,8 @@ impl Which {
             Which::NewMemorable => "--new-memorable-password",
             Which::NewDevice => "--new-device-password",
             Which::RecoveryKey => "--recovery-key",
+            Which::Source => "--source-password",
+            Which::SourceDevice => "--source-device-password",
         }
     }
 
@@ -63,6 +71,8 @@ impl Which {
             Which::NewMemorable => "WALLETFS_NEW_MEMORABLE_PASSWORD_COMMAND",
             Which::NewDevice => "WALLETFS_NEW_DEVICE_PASSWORD_COMMAND",
             Which::RecoveryKey => "WALLETFS_RECOVERY_KEY_COMMAND",
+            Which::Source => "WALLETFS_SOURCE_PASSWORD_COMMAND",
+            Which::SourceDevice => "WALLETFS_SOURCE_DEVICE_PASSWORD_COMMAND",
         }
     }
 }
@@ -113,9 +123,9 @@ impl Source {
         }
     }
 
-    /// Whether it is asked for on the terminal.
-    pub fn asks(&self) -> bool {
-        matches!(self.from, From::Terminal)
+    /// Whether an option or the environment names it, so that nobody need be asked.
+    pub fn is_given(&self) -> bool {
+        !matches!(self.from, From::Terminal)
     }
 
     /// A password that exists.

@@ -1,7 +1,6 @@
 //! How far a long command has come: a bar on standard error where that is a terminal, nothing in a
 //! pipe. It counts and names no secret.
 
-use super::exit;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -42,11 +41,6 @@ impl Progress {
     /// There are other numbers of steps than was thought.
     pub(super) fn total(&self, total: usize) {
         self.0.set_length(total as u64);
-    }
-
-    /// Says something on standard error, above the bar.
-    pub(super) fn note(&self, message: &str) {
-        self.0.suspend(|| exit::note(message));
     }
 }
 

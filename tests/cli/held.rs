@@ -2,7 +2,7 @@
 //! the lock comes, the keys are wiped at once, the mount leaves the table, every handle fails, and
 //! the process ends.
 
-use crate::program::{Machine, Stuck, mounted_below, runs, signal, wait_for};
+use crate::program::{Machine, Stuck, mounted_below, runs, signal, sleeps, wait_for};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Whatever brings the lock about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -249,16 +249,4 @@ fn whoever_waits_for_the_store() {
         });
     }
     println!("wiped after (ms): {:?}", wiped_after(&machine));
-}
-
-/// Whether this program has begun and sleeps, as it does for long only while it waits for the mount
-/// (or, as D, for another one that does).
-fn sleeps(pid: u32, name: &str) -> bool {
-    (0..5).all(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let state = status.lines().find_map(|l| l.strip_prefix("State:\t"));
-        status.starts_with(&format!("Name:\t{name}\n"))
-            && state.is_some_and(|state| state.starts_with(['S', 'D']))
-    })
 }

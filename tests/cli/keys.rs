@@ -2,6 +2,7 @@
 //! them.
 
 use crate::program::{DEVICE, MEMORABLE, Machine, WRONG_PASSWORD, say};
+use crate::terminal::Terminal;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use rusqlite::Connection;
@@ -396,10 +397,53 @@ fn a_rolled_back_store_is_taken_only_after_a_question() {
     assert!(said.contains("has seen generation 4 of 20"), "{said}");
     assert!(said.contains("shows generation 3 of 20"), "{said}");
     assert!(said.contains("needs a terminal"), "{said}");
+    let with_passwords = on(&machine, "c", &["x"], "none", MEMORABLE);
+    let dir = machine.path("w");
+    let args = ["mount", "--accept-rollback", dir.to_str().unwrap()];
+    let mut no = Terminal::run(&with_passwords, &args);
+    no.expect("Take what the store shows").line("");
+    let (code, screen) = no.end();
+    assert!(
+        code == 16 && screen.contains("nothing was changed"),
+        "{code}: {screen}"
+    );
     let checked = on(&machine, "c", &["check"], "none", MEMORABLE)
         .assert()
         .code(15);
     assert!(out(&checked).contains("rolled back"), "{}", out(&checked));
+
+    let mut yes = Terminal::run(&with_passwords, &args);
+    yes.expect("Take what the store shows").line("perhaps");
+    yes.expect("the answer is `yes` or `no`").line("yes");
+    yes.expect("goes on with generation 5");
+    assert_eq!(yes.end().0, 0);
+    assert_eq!(fs::read_to_string(dir.join("d/a/pwd")).unwrap(), "value\n");
+    assert!(!dir.join("d/a/uid").exists());
+    machine.walletfs(["unmount"]).arg(&dir).assert().success();
+    read_back(&machine, "d", MEMORABLE);
+}
+
+#[test]
+fn passwd_and_init_ask_on_a_terminal() {
+    let machine = two_devices();
+    let mut passwd = Terminal::run(&machine.walletfs(["x"]), &["passwd", "--memorable"]);
+    passwd.expect("Memorable password: ").line(MEMORABLE);
+    passwd
+        .expect("New memorable password: ")
+        .line(NEW_MEMORABLE);
+    passwd.expect("The same again: ").line(NEW_MEMORABLE);
+    passwd.expect("Do that now (yes, no) [no]").line("yes");
+    passwd.expect("Sealed everything under a new key: 1 secret");
+    assert_eq!(passwd.end().0, 0);
+    read_back(&machine, "d", NEW_MEMORABLE);
+
+    let other = Machine::new();
+    let mut init = Terminal::run(&other.with_passwords(["x"]), &["init"]);
+    init.expect("[local]: ").line("").expect("File [").line("");
+    init.expect("Make a recovery key").line("yes");
+    init.expect("this is the recovery key")
+        .expect("Next: walletfs mount");
+    assert_eq!(init.end().0, 0);
 }
 
 /// A home directory that was restored from an old backup has seen less than the store shows.

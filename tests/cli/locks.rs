@@ -1,7 +1,7 @@
 //! Locks that meet something: a store that does not answer, another end on the way, a process that
 //! is gone or silent, somebody who unmounts by hand.
 
-use crate::program::{Machine, Stuck, mode, mounted_below, runs, signal, wait_for};
+use crate::program::{Machine, Stuck, mode, mounted_below, runs, signal, sleeps, wait_for};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -68,15 +68,14 @@ fn a_signal_or_the_lifetime_overrules_an_unmount_that_waits() {
     for (options, ends) in [
         (&["--lifetime", "0"][..], "locking: told by a signal"),
         (
-            &["--lifetime", "3"],
+            &["--lifetime", "6"],
             "locking: the session has reached its lifetime",
         ),
     ] {
         let (dir, pid, held) = with_unsaved(&machine, options);
         let stuck = Stuck::new(&machine);
         let unmount = start(&machine, &["unmount"], &dir);
-        // It waits for the store; nothing tells when, so the signal may come before: no harm.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        wait_for("it waits", || sleeps(unmount.id(), "walletfs"));
         if options == ["--lifetime", "0"] {
             signal(pid, "TERM");
         }
@@ -103,7 +102,7 @@ fn an_unmount_whose_process_dies_says_so() {
     // It takes the request but cannot answer.
     signal(pid, "STOP");
     let unmount = start(&machine, &["unmount"], &dir);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    wait_for("it waits", || sleeps(unmount.id(), "walletfs"));
     signal(pid, "KILL");
     let output = unmount.wait_with_output().unwrap();
     let told = said(&output);

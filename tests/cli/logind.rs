@@ -134,8 +134,6 @@ impl Logind {
         command.arg(&dir).assert().success();
         let pid = machine.pid(&dir);
         self.until("inhibitors()", |said| said.contains("walletfs"));
-        // Asking for the session comes after that.
-        std::thread::sleep(std::time::Duration::from_millis(100));
         (dir, pid)
     }
 
@@ -262,11 +260,10 @@ fn the_session_is_found_by_process_by_environment_or_by_screen() {
     // Of none.
     logind.say("session('c9', os.getuid())");
     let (dir, _) = logind.mount(&machine, None);
-    let status = machine.status(&dir)["not_enforced"].to_string();
-    assert!(
-        status.contains("this process is of no login session"),
-        "{status}"
-    );
+    wait_for("the status says so", || {
+        let status = machine.status(&dir)["not_enforced"].to_string();
+        status.contains("this process is of no login session")
+    });
     machine.walletfs(["lock"]).assert().success();
     // Of the one that the user's screen shows. (The mock's own GetUser adds a number to a text.)
     logind.say(

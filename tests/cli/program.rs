@@ -226,3 +226,15 @@ pub(crate) fn signal(pid: u32, name: &str) {
         .assert()
         .success();
 }
+
+/// Whether this program has begun and sleeps, as it does for long only while it waits for a mount or
+/// its process (or, as D, for another program that does).
+pub(crate) fn sleeps(pid: u32, name: &str) -> bool {
+    (0..5).all(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let state = status.lines().find_map(|l| l.strip_prefix("State:\t"));
+        status.starts_with(&format!("Name:\t{name}\n"))
+            && state.is_some_and(|state| state.starts_with(['S', 'D']))
+    })
+}

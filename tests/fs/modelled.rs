@@ -14,7 +14,7 @@
 //!   `offset` instead of `offset + 1`. Any page after the first then begins with the last entry again.
 
 use super::harness::*;
-use super::model::Step::{self, *};
+use super::model::step::Step::{self, *};
 use super::model::{Case, How, Outcome, Subject, cases, play, times};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -9,7 +9,11 @@ mod devices;
 mod editors;
 mod handles;
 mod harness;
+mod killed;
 mod mappings;
+#[path = "../support/model/mod.rs"]
+mod model;
+mod modelled;
 mod names;
 mod ordinary;
 mod posix;

@@ -202,7 +202,7 @@ impl Steps {
             );
         }
         let device = self.device.take().expect("it is taken here only");
-        if device.asks() && !prompt::possible() {
+        if !device.is_given() && !prompt::possible() {
             return Err(WalletError::WrongPassword.into());
         }
         let key = Keys::device(head, &device.existing()?).await?;

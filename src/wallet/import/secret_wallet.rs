@@ -22,7 +22,12 @@ pub struct Configuration {
     pub profile: Option<String>,
     /// The table.
     pub table_name: Option<String>,
+    /// Where the table is: [`LOCAL`], or in DynamoDB.
+    pub storage_type: Option<String>,
 }
+
+/// [`Configuration::storage_type`] of a table in a SQLite file beside the configuration.
+pub const LOCAL: &str = "local_sqlite";
 
 impl Configuration {
     /// Reads its `secretwallet.json`.

@@ -14,10 +14,10 @@ mod flat;
 mod memory;
 mod play;
 mod renames;
-mod step;
+pub(crate) mod step;
 
 pub(crate) use play::{Subject, play};
-pub(crate) use step::{Case, How, Step, cases};
+pub(crate) use step::{Case, How, cases};
 
 /// What a call gives: a value, or the name of its error number.
 pub(crate) type Outcome<T> = Result<T, String>;
