@@ -121,8 +121,8 @@ pub(super) async fn back_up(wallet: &Wallet) -> Result<String, Failure> {
 fn changed(what: &str, copy: &str) -> Result<(), Failure> {
     print(&format!(
         "Changed the {what}.\nCopies of the wallet from before still open with the old one: the backup \
-         {copy} that was made just now, and others. Run `walletfs check`; once it passes, remove \
-         them: `walletfs backup --keep 1` makes one anew, and leaves no other.\n"
+         {copy} that was made just now, and others. Run `walletfs check`; once it passes, delete it \
+         (`walletfs backup --delete {copy}`).\n"
     ))
 }
 

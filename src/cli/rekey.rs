@@ -45,7 +45,7 @@ pub(super) async fn rekey(access: &Access, wallet: &Arc<Wallet>) -> Result<(), F
     print(&format!(
         "Sealed everything under a new key: {secrets} {} of the wallet `{}`.\nCopies from before, the \
          backup {copy} among them, still open with the passwords that they had. Run `walletfs check`; \
-         once it passes, remove them: `walletfs backup --keep 1` makes one anew, and leaves no other.\n",
+         once it passes, delete them (`walletfs backup --list`, `--delete`).\n",
         if secrets == 1 { "secret" } else { "secrets" },
         access.name
     ))

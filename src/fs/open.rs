@@ -158,6 +158,9 @@ impl Fs {
             };
             let now = self.options.clock.wall_ns();
             let file = Arc::new(File::created(ino, home, name, now, mode));
+            // Nobody would hear of it later: the release is nobody's call.
+            let others = self.unsaved_beside(&file);
+            self.refuse_too_large(&file.state().name, 0, &others)?;
             self.files().insert(ino, file.clone());
             let made_seq = file.state().seq;
             self.note_unsaved(&file);

@@ -58,7 +58,8 @@ pub fn to_file(path: &Path, level: Level) -> Result<(), PrivateError> {
         .with_level(false)
         .with_target(false)
         .with_filter(filter(level.min(Level::INFO)));
-    begin(file.and_then(machine));
+    // As a list: `and_then` would give the file no more than the machine's log.
+    begin(vec![file.boxed(), machine.boxed()]);
     // Nobody sees standard error in the background. A panic's message may quote what it tripped
     // over, so only its place is told.
     std::panic::set_hook(Box::new(|panic| match panic.location() {

@@ -6,6 +6,7 @@ mod failures;
 mod handles;
 mod harness;
 mod later;
+mod limits;
 #[path = "../support/model/mod.rs"]
 mod model;
 mod modelled;

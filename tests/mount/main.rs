@@ -10,6 +10,7 @@ mod editors;
 mod handles;
 mod harness;
 mod killed;
+mod limits;
 mod mappings;
 #[path = "../support/model/mod.rs"]
 mod model;
