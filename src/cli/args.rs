@@ -2,6 +2,7 @@
 
 use super::config::{Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
+use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -57,55 +58,106 @@ pub enum Command {
     Lock,
     /// Show what is mounted, for how long, and what is not enforced
     Status(Status),
+    /// Change the memorable or the device password
+    Passwd(Passwd),
+    /// Seal everything under a new key, so that no copy of the old one opens anything
+    Rekey(Rekey),
+    /// Make a recovery key, which opens the wallet when a password is lost
+    RecoveryKey(RecoveryKey),
+    /// Open and verify every secret; name what is wrong
+    Check(Check),
     /// Mount for one command, named by WALLETFS_MOUNT in its environment, and lock when it ends
     Exec(Exec),
+    /// Read and set what this device is told about the wallet
+    Conf(Conf),
+    /// Copy the sealed secrets, beside the wallet in its store or to a file
+    Backup(Backup),
+    /// Bring the wallet back to what a backup holds
+    Restore(Restore),
+    /// Move the wallet to another store
+    Migrate(Migrate),
     /// Take secrets in from another manager
     Import(Box<super::import::args::Import>),
     /// Write secrets for another manager
     Export(super::export::Export),
 }
 
-/// Where the memorable password comes from.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Memorable {
-    /// A command whose first line of output is the memorable password (also as environment
-    /// WALLETFS_MEMORABLE_PASSWORD_COMMAND)
-    #[arg(long = "memorable-password-command", value_name = "CMD")]
-    #[arg(conflicts_with = "memorable_fd", id = "memorable_command")]
-    command: Option<OsString>,
-    /// An open descriptor whose first line is the memorable password
-    #[arg(long = "memorable-password-fd", value_name = "N", id = "memorable_fd")]
-    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
-    fd: Option<RawFd>,
+/// The two options that name a password's source.
+macro_rules! source {
+    ($name:ident, $which:expr, $what:literal, $command:literal, $fd:literal, $variable:literal,
+     $command_id:literal, $fd_id:literal) => {
+        #[doc = concat!("Where ", $what, " comes from.")]
+        #[derive(Clone, Debug, Default, Args)]
+        pub struct $name {
+            #[arg(long = $command, value_name = "CMD", conflicts_with = $fd_id, id = $command_id)]
+            #[arg(help = concat!("A command whose first line of output is ", $what,
+                                                         " (also as environment ", $variable, ")"))]
+            command: Option<OsString>,
+            #[arg(long = $fd, value_name = "N", id = $fd_id)]
+            #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+            #[arg(help = concat!("An open descriptor whose first line is ", $what))]
+            fd: Option<RawFd>,
+        }
+
+        impl $name {
+            /// The source (see [`Source::choose`]).
+            pub fn source(self) -> Result<Source, Failure> {
+                Source::choose($which, self.command, self.fd)
+            }
+        }
+    };
 }
 
-/// Where the device password comes from.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Device {
-    /// A command whose first line of output is the device password (also as environment
-    /// WALLETFS_DEVICE_PASSWORD_COMMAND)
-    #[arg(long = "device-password-command", value_name = "CMD")]
-    #[arg(conflicts_with = "device_fd", id = "device_command")]
-    command: Option<OsString>,
-    /// An open descriptor whose first line is the device password
-    #[arg(long = "device-password-fd", value_name = "N", id = "device_fd")]
-    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
-    fd: Option<RawFd>,
-}
-
-impl Memorable {
-    /// The source (see [`Source::choose`]).
-    pub fn source(self) -> Result<Source, Failure> {
-        Source::choose(Which::Memorable, self.command, self.fd)
-    }
-}
-
-impl Device {
-    /// The source (see [`Source::choose`]).
-    pub fn source(self) -> Result<Source, Failure> {
-        Source::choose(Which::Device, self.command, self.fd)
-    }
-}
+source!(
+    Memorable,
+    Which::Memorable,
+    "the memorable password",
+    "memorable-password-command",
+    "memorable-password-fd",
+    "WALLETFS_MEMORABLE_PASSWORD_COMMAND",
+    "memorable_command",
+    "memorable_fd"
+);
+source!(
+    Device,
+    Which::Device,
+    "the device password",
+    "device-password-command",
+    "device-password-fd",
+    "WALLETFS_DEVICE_PASSWORD_COMMAND",
+    "device_command",
+    "device_fd"
+);
+source!(
+    NewMemorable,
+    Which::NewMemorable,
+    "the new memorable password",
+    "new-memorable-password-command",
+    "new-memorable-password-fd",
+    "WALLETFS_NEW_MEMORABLE_PASSWORD_COMMAND",
+    "new_memorable_command",
+    "new_memorable_fd"
+);
+source!(
+    NewDevice,
+    Which::NewDevice,
+    "the new device password",
+    "new-device-password-command",
+    "new-device-password-fd",
+    "WALLETFS_NEW_DEVICE_PASSWORD_COMMAND",
+    "new_device_command",
+    "new_device_fd"
+);
+source!(
+    Recovery,
+    Which::RecoveryKey,
+    "the recovery key",
+    "recovery-key-command",
+    "recovery-key-fd",
+    "WALLETFS_RECOVERY_KEY_COMMAND",
+    "recovery_command",
+    "recovery_fd"
+);
 
 /// `init`.
 #[derive(Debug, Args)]
@@ -131,9 +183,79 @@ pub struct Init {
     /// The most changes that the engine takes in one commit, if fewer than 100
     #[arg(long, value_name = "N", value_parser = commit_limit)]
     pub commit_limit: Option<usize>,
+    /// This device is set up, and the device password was changed on another: only make its key
+    #[arg(long, conflicts_with_all = ["store", "path", "table", "profile", "region", "endpoint_url"])]
+    #[arg(conflicts_with_all = ["commit_limit", "recovery", "recovery_key"])]
+    pub rejoin: bool,
+    /// Join a wallet whose passwords are lost by its recovery key, and choose new ones
+    #[arg(long, conflicts_with = "recovery_key")]
+    pub recovery: bool,
+    /// Make a recovery key for a new wallet, and print it
+    #[arg(long)]
+    pub recovery_key: bool,
     /// The device password's source.
     #[command(flatten)]
     pub device: Device,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+    /// The recovery key's source.
+    #[command(flatten)]
+    pub recovery_source: Recovery,
+}
+
+/// `passwd`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub struct Passwd {
+    /// Change the memorable password
+    #[arg(long, group = "what")]
+    pub memorable: bool,
+    /// Change the device password: every other device must join again
+    #[arg(long, group = "what")]
+    pub device: bool,
+    /// Choose both anew, by the recovery key
+    #[arg(long, group = "what")]
+    pub recovery: bool,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable_source: Memorable,
+    /// The device password's source.
+    #[command(flatten)]
+    pub device_source: Device,
+    /// The new memorable password's source.
+    #[command(flatten)]
+    pub new_memorable: NewMemorable,
+    /// The new device password's source.
+    #[command(flatten)]
+    pub new_device: NewDevice,
+    /// The recovery key's source.
+    #[command(flatten)]
+    pub recovery_source: Recovery,
+}
+
+/// `rekey`.
+#[derive(Debug, Args)]
+pub struct Rekey {
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// `recovery-key`.
+#[derive(Debug, Args)]
+pub struct RecoveryKey {
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Keep every secret that opens, name the others, and make the wallet writable again
+    #[arg(long)]
+    pub repair: bool,
     /// The memorable password's source.
     #[command(flatten)]
     pub memorable: Memorable,
@@ -148,6 +270,9 @@ pub struct Mount {
     /// Stay in the foreground; an interrupt locks
     #[arg(long)]
     pub foreground: bool,
+    /// Take an older state of the wallet for the newest, after a look at both and a question
+    #[arg(long, conflicts_with_all = ["read_only", "background"])]
+    pub accept_rollback: bool,
     /// How the session goes.
     #[command(flatten)]
     pub session: Session,
@@ -205,6 +330,23 @@ pub struct Unmount {
     /// Unmount also when unsaved content cannot be stored, which then is lost
     #[arg(long)]
     pub discard: bool,
+}
+
+/// `conf`.
+#[derive(Debug, Args)]
+pub struct Conf {
+    /// One setting only
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
+    /// Its new value, for mounts from now on
+    #[arg(value_name = "VALUE", requires = "key", allow_negative_numbers = true)]
+    pub value: Option<OsString>,
+    /// Take the setting out, so that its default holds
+    #[arg(long, requires = "key", conflicts_with = "value")]
+    pub unset: bool,
+    /// As JSON
+    #[arg(long, conflicts_with_all = ["value", "unset"])]
+    pub json: bool,
 }
 
 /// `status`.

@@ -66,7 +66,7 @@ pub const TABLE: &str = "walletfs";
 /// Largest configuration that is read.
 const CONFIG_BYTES: usize = 64 << 10;
 /// A device key is 32 bytes, and so is its file.
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 
 /// What the file says. A key that is not there has its default; one that is not known is kept.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -107,6 +107,9 @@ pub struct Config {
     /// How much is logged. Default: info.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_level: Option<LogLevel>,
+    /// The salt of this device's key, in hex: tells a device password that was changed elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_salt: Option<String>,
     /// What this version does not know.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -171,6 +174,7 @@ impl Config {
             lifetime: None,
             cache_ttl: None,
             audit: None,
+            device_salt: None,
             log_level: None,
             unknown: Map::new(),
         }
@@ -206,7 +210,8 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with the values taken together.
+    pub fn check(&self) -> Result<(), String> {
         if let Some(limit) = self.commit_limit {
             check_commit_limit(limit)?;
         }

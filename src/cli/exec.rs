@@ -92,11 +92,10 @@ fn command(command: &[OsString], dir: &Path) -> Result<u8, Failure> {
     let [program, arguments @ ..] = command else {
         return Err(Failure::new(Exit::Usage, "no command was given"));
     };
-    let started = Command::new(program)
-        .args(arguments)
-        .env(VARIABLE, dir)
-        .spawn();
-    let mut child = match started {
+    let mut command = Command::new(program);
+    command.args(arguments).env(VARIABLE, dir);
+    signals.let_go_in(&mut command);
+    let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             note(&format!("{}: {error}", Path::new(program).display()));

@@ -84,7 +84,7 @@ pub(super) fn run(global: &Global, args: Export) -> Result<(), Failure> {
         }
         _ => None,
     };
-    let wallet = before.unlock(global, &own)?;
+    let wallet = before.unlock(&own)?;
     let done = export(&before, &wallet, &args, key.as_ref());
     drop(wallet);
     before.end();

@@ -3,16 +3,17 @@
 //! wallet that was made in the store is joined by the next run.
 
 use super::args::{Global, Init};
-use super::config::{self, Config, StoreKind};
+use super::config::{Config, StoreKind};
 use super::exit::{Exit, Failure, note, print};
+use super::opened::{self, Access};
 use super::password::Source;
 use super::paths::Places;
-use super::{prompt, questions, store};
-use crate::crypto::{DeviceKey, KdfParams};
+use super::{device, passwd, prompt, questions, recovery, store};
+use crate::crypto::{DeviceKey, KdfParams, OsRandom, RecoveryKey};
 use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::store::{Store, StoreError};
-use crate::wallet::{Options, Seen, Wallet};
+use crate::wallet::{NewDevice, Options, Seen, Wallet, WalletError};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -21,9 +22,13 @@ use time::macros::format_description;
 pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     // First of all, before anything is opened.
     let (device, memorable) = (args.device.source()?, args.memorable.source()?);
+    let recovery = args.recovery_source.source()?;
     Hardening::apply();
     let places = global.places()?;
     let wallet = global.wallet.as_str();
+    if args.rejoin {
+        return rejoin(global, device, memorable);
+    }
     refuse_second(&places, wallet)?;
 
     let mut config = Config::new(args.store.unwrap_or(StoreKind::Local));
@@ -33,7 +38,8 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     config.region = args.region;
     config.endpoint_url = args.endpoint_url;
     config.commit_limit = args.commit_limit;
-    if args.store.is_none() && prompt::possible() {
+    let ask = args.store.is_none() && prompt::possible();
+    if ask {
         questions::store(&mut config, &places, wallet)?;
     }
     if config.store == StoreKind::Local {
@@ -56,14 +62,16 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
         store: runtime.block_on(store::open(&config, &places, wallet))?,
         device,
         memorable,
+        recovery: args.recovery.then_some(recovery),
+        recovery_key: args.recovery_key,
+        ask,
     };
     let done = runtime.block_on(steps.make_or_join(&config, &places, wallet));
     // A call of the store that was given up must not hold the program.
     runtime.shutdown_background();
-    let (key, report) = done?;
+    let Made { key, salt, report } = done?;
 
-    config::save_key(&places, wallet, &key)?;
-    config.save(&places, wallet)?;
+    device::take(&places, wallet, &mut config, &key, &salt)?;
     print(&format!("{report}Next: {}\n", next_command(global)))
 }
 
@@ -96,38 +104,67 @@ fn refuse_second(places: &Places, wallet: &str) -> Result<(), Failure> {
     Err(Failure::new(Exit::Failed, message))
 }
 
+/// The device password was changed on another device: makes this one's key from it.
+fn rejoin(global: &Global, device: Source, memorable: Source) -> Result<(), Failure> {
+    opened::run(async {
+        let mut access = Access::new(global).await?;
+        let (password, memorable) = (device.existing()?, memorable.existing()?);
+        let (store, seen) = (access.store.clone(), access.seen());
+        let joined = Wallet::join(store, seen, &password, &memorable, Options::default()).await;
+        let (joined, key) = joined?;
+        let salt = joined.device_salt()?;
+        device::take(
+            &access.places,
+            &access.name,
+            &mut access.config,
+            &key,
+            &salt,
+        )?;
+        print(&format!("Joined the wallet `{}` again.\n", access.name))
+    })
+}
+
 struct Steps {
     store: Arc<dyn Store>,
     seen: Seen,
     device: Source,
     memorable: Source,
+    /// Where the recovery key comes from, if that is to open the wallet.
+    recovery: Option<Source>,
+    /// Whether to make one.
+    recovery_key: bool,
+    /// Whether somebody answers questions.
+    ask: bool,
+}
+
+/// What this device needs from now on, and what to tell.
+struct Made {
+    key: DeviceKey,
+    salt: [u8; 16],
+    report: String,
 }
 
 impl Steps {
-    /// The device key, and what to tell.
     async fn make_or_join(
         self,
         config: &Config,
         places: &Places,
         wallet: &str,
-    ) -> Result<(DeviceKey, String), Failure> {
+    ) -> Result<Made, Failure> {
         let there = match Wallet::peek(&*self.store).await {
             Ok(head) => head.is_some(),
-            Err(crate::wallet::WalletError::Store(StoreError::Missing(_))) => false,
+            Err(WalletError::Store(StoreError::Missing(_))) => false,
             Err(error) => return Err(error.into()),
         };
-        match there {
-            true => self.join(wallet).await,
-            false => self.make(config, places, wallet).await,
+        match (there, &self.recovery) {
+            (true, None) => self.join(wallet).await,
+            (true, Some(_)) => self.recover(wallet).await,
+            (false, None) => self.make(config, places, wallet).await,
+            (false, Some(_)) => Err(WalletError::NoSuchWallet.into()),
         }
     }
 
-    async fn make(
-        self,
-        config: &Config,
-        places: &Places,
-        wallet: &str,
-    ) -> Result<(DeviceKey, String), Failure> {
+    async fn make(self, config: &Config, places: &Places, wallet: &str) -> Result<Made, Failure> {
         let device = self.device.new_one()?;
         let memorable = self.memorable.new_one()?;
         if config.store == StoreKind::Local
@@ -150,11 +187,43 @@ impl Steps {
             Options::default(),
         );
         let (made, key) = made.await?;
+        let salt = made.device_salt()?;
+        let question = "Make a recovery key, which opens the wallet when a password is lost (yes, no) \
+                        [no]";
+        if self.recovery_key || (self.ask && prompt::yes(question)?) {
+            let recovery = RecoveryKey::new(&OsRandom);
+            recovery::show(&recovery)?;
+            made.change_recovery(&recovery).await?;
+        }
         made.lock();
-        Ok((key, format!("Made the wallet `{wallet}` in {place}.\n")))
+        let report = format!("Made the wallet `{wallet}` in {place}.\n");
+        Ok(Made { key, salt, report })
     }
 
-    async fn join(self, wallet: &str) -> Result<(DeviceKey, String), Failure> {
+    /// Joins by the recovery key, with new passwords.
+    async fn recover(self, wallet: &str) -> Result<Made, Failure> {
+        let recovery = self.recovery.expect("the caller has looked").existing()?;
+        let recovery = opened::recovery_key(&recovery)?;
+        let (store, seen) = (self.store, self.seen);
+        let place = store.describe();
+        let recovered = Wallet::recover(store, seen, recovery, Options::default()).await?;
+        note("the recovery key fits; choose new passwords");
+        let (device, memorable) = (self.device.new_one()?, self.memorable.new_one()?);
+        let copy = passwd::back_up(&recovered).await?;
+        let new = recovered.new_device(&device, KdfParams::DEFAULT).await?;
+        recovered
+            .change_device(&new, &memorable, KdfParams::DEFAULT)
+            .await?;
+        recovered.lock();
+        let report = format!(
+            "Joined the wallet `{wallet}` in {place}, with new passwords. Every other device must join \
+             again: `walletfs init --rejoin`.\nThe backup {copy} still opens with the old ones.\n"
+        );
+        let NewDevice { key, salt, .. } = new;
+        Ok(Made { key, salt, report })
+    }
+
+    async fn join(self, wallet: &str) -> Result<Made, Failure> {
         note(&format!(
             "the store holds a wallet `{wallet}` already; its device password and its memorable \
              password join it"
@@ -170,7 +239,7 @@ impl Steps {
             Options::default(),
         );
         let (joined, key) = joined.await?;
-        let head = joined.head_info();
+        let (head, salt) = (joined.head_info(), joined.device_salt()?);
         joined.lock();
         let report = format!(
             "Joined the wallet `{wallet}` in {place}: {} {}, generation {}, made {}, last changed \
@@ -181,12 +250,12 @@ impl Steps {
             utc(head.created_ns),
             utc(head.committed_ns),
         );
-        Ok((key, report))
+        Ok(Made { key, salt, report })
     }
 }
 
 /// A moment as people write it.
-fn utc(since_1970_ns: u64) -> String {
+pub(super) fn utc(since_1970_ns: u64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     OffsetDateTime::from_unix_timestamp_nanos(since_1970_ns.into())
         .ok()

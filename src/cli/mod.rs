@@ -1,8 +1,12 @@
 //! The command line: one file a command. Ask, call, print, exit code.
 
+mod accept;
 pub mod args;
 mod aws_credentials;
+mod check;
+mod conf;
 pub mod config;
+mod device;
 mod exec;
 pub mod exit;
 mod export;
@@ -10,13 +14,18 @@ mod failure;
 mod helper;
 mod import;
 mod init;
+pub mod keeping;
 mod lock;
 mod mount;
+mod opened;
+mod passwd;
 pub mod password;
 pub mod paths;
 mod progress;
 mod prompt;
 mod questions;
+mod recovery;
+mod rekey;
 mod session;
 mod status;
 mod store;
@@ -65,6 +74,14 @@ pub fn main() -> ExitCode {
         Command::Lock => lock::run(&global),
         Command::Status(args) => status::run(&global, &args),
         Command::Exec(args) => exec::run(&global, args),
+        Command::Passwd(args) => passwd::run(&global, args),
+        Command::Rekey(args) => rekey::run(&global, args),
+        Command::RecoveryKey(args) => recovery::run(&global, args),
+        Command::Check(args) => check::run(&global, args),
+        Command::Conf(args) => conf::run(&global, &args),
+        Command::Backup(args) => keeping::backup::run(&global, args),
+        Command::Restore(args) => keeping::restore::run(&global, args),
+        Command::Migrate(args) => keeping::migrate::run(&global, args),
         Command::Import(args) => import::run(&global, *args),
         Command::Export(args) => export::run(&global, args),
     };
@@ -77,6 +94,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit.code())
         }
     }
+}
+
+/// Does this for each mount at the same time, since one may take long to answer. Results in the
+/// order of the mounts.
+fn side_by_side<T: Send>(mounts: Vec<Live>, act: impl Fn(Live) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let mounts = mounts.into_iter();
+        let acts: Vec<_> = mounts.map(|live| scope.spawn(move || act(live))).collect();
+        let done = acts.into_iter().map(|thread| thread.join());
+        done.map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 impl Global {

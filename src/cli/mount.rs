@@ -1,6 +1,7 @@
 //! `mount`: unlocks the wallet and mounts it. Without `--foreground` the work is done by a second
 //! process; this one asks for the password, waits for its word and leaves.
 
+use super::accept;
 use super::args::{Global, Mount};
 use super::exit::{Exit, Failure};
 use super::password::{Source, Which};
@@ -25,9 +26,13 @@ pub(super) fn run(global: &Global, args: Mount) -> Result<(), Failure> {
     // Found out before the password is asked for.
     let dir = mountpoint::prepare(&args.dir)?;
     setup.check()?;
+    let password = password.existing()?;
+    if args.accept_rollback {
+        accept::rollback(global, &password)?;
+    }
     if !args.foreground {
         // Nothing holds the second process: it goes on by itself.
-        let pipe = setup.start(&dir, args.no_exec, false, password.existing()?)?;
+        let pipe = setup.start(&dir, args.no_exec, false, password)?;
         drop(pipe);
         return Ok(());
     }
@@ -41,7 +46,7 @@ pub(super) fn run(global: &Global, args: Mount) -> Result<(), Failure> {
         notify::ready();
         Ok(())
     };
-    let ended = setup.serve(particular, hardening, password.existing()?, ready)?;
+    let ended = setup.serve(particular, hardening, password, ready)?;
     match ended.lost {
         0 => Ok(()),
         files => Err(Failure::new(

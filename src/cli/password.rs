@@ -28,6 +28,12 @@ pub enum Which {
     Memorable,
     /// Proves the device.
     Device,
+    /// Is to prove the person from now on.
+    NewMemorable,
+    /// Is to prove the device from now on.
+    NewDevice,
+    /// Opens the wallet in the place of both.
+    RecoveryKey,
     /// Opens what is imported, or shall open what is exported.
     Source,
     /// Proves the device of the wallet that is imported.
@@ -37,8 +43,9 @@ pub enum Which {
 impl Which {
     fn name(self) -> &'static str {
         match self {
-            Which::Memorable => "memorable password",
-            Which::Device => "device password",
+            Which::Memorable | Which::NewMemorable => "memorable password",
+            Which::Device | Which::NewDevice => "device password",
+            Which::RecoveryKey => "recovery key",
             Which::Source => "password of the other wallet",
             Which::SourceDevice => "device password of the other wallet",
         }
@@ -48,6 +55,9 @@ impl Which {
         match self {
             Which::Memorable => "--memorable-password",
             Which::Device => "--device-password",
+            Which::NewMemorable => "--new-memorable-password",
+            Which::NewDevice => "--new-device-password",
+            Which::RecoveryKey => "--recovery-key",
             Which::Source => "--source-password",
             Which::SourceDevice => "--source-device-password",
         }
@@ -58,6 +68,9 @@ impl Which {
         match self {
             Which::Memorable => "WALLETFS_MEMORABLE_PASSWORD_COMMAND",
             Which::Device => "WALLETFS_DEVICE_PASSWORD_COMMAND",
+            Which::NewMemorable => "WALLETFS_NEW_MEMORABLE_PASSWORD_COMMAND",
+            Which::NewDevice => "WALLETFS_NEW_DEVICE_PASSWORD_COMMAND",
+            Which::RecoveryKey => "WALLETFS_RECOVERY_KEY_COMMAND",
             Which::Source => "WALLETFS_SOURCE_PASSWORD_COMMAND",
             Which::SourceDevice => "WALLETFS_SOURCE_DEVICE_PASSWORD_COMMAND",
         }

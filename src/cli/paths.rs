@@ -56,6 +56,12 @@ impl Places {
         self.config.join(format!("{wallet}.json"))
     }
 
+    /// A device key that is kept until the store has taken it, during a change of the device
+    /// password.
+    pub fn next_key_file(&self, wallet: &str) -> PathBuf {
+        self.config.join(format!("{wallet}.key.next"))
+    }
+
     /// This device's key for a wallet.
     pub fn key_file(&self, wallet: &str) -> PathBuf {
         self.config.join(format!("{wallet}.key"))

@@ -52,3 +52,14 @@ pub(super) fn ask(question: &str) -> Result<Option<String>, Failure> {
         )),
     }
 }
+
+/// Asks a question whose answer is `yes` or `no`; an empty answer is no.
+pub(super) fn yes(question: &str) -> Result<bool, Failure> {
+    loop {
+        match ask(question)?.as_deref() {
+            Some("yes" | "y") => return Ok(true),
+            None | Some("no" | "n") => return Ok(false),
+            Some(_) => super::exit::note("the answer is `yes` or `no`"),
+        }
+    }
+}

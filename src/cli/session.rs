@@ -6,7 +6,7 @@ use super::args::{self, Global};
 use super::config::{self, Config, LogLevel};
 use super::exit::{Exit, Failure};
 use super::paths::Places;
-use super::store;
+use super::{device, store};
 use crate::crypto::SecretBytes;
 use crate::session::audit::Audit;
 use crate::session::daemon::{self, Outcome};
@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Seconds without an access until the lock, unless configured.
-const TIMEOUT: u64 = 60;
+pub(super) const TIMEOUT: u64 = 60;
 /// Seconds until the session ends, unless configured.
-const LIFETIME: u64 = 600;
+pub(super) const LIFETIME: u64 = 600;
 
 /// Everything that is known before the password is.
 pub(super) struct Setup<'a> {
@@ -172,7 +172,6 @@ impl<'a> Setup<'a> {
         ready: impl FnOnce() -> io::Result<()>,
     ) -> Result<Ended, Failure> {
         let name = &self.global.wallet;
-        let key = config::load_key(&self.places, name)?;
         private::make_dir(&self.places.state)?;
         let audit = match self.audit()? {
             Some(path) => Some(Audit::new(&path, hardening.late())?),
@@ -180,9 +179,18 @@ impl<'a> Setup<'a> {
         };
         let store = store::open(&self.config, &self.places, name).await?;
         let place = store.describe();
-        let seen = Seen::at(self.places.seen_file(name));
-        let wallet = Wallet::unlock(store, seen, &key, &password, self.options()).await?;
+        let seen = self.places.seen_file(name);
+        private::open(&seen)?;
+        let seen = Seen::at(seen);
+        let key = device::key(&self.places, name, &*store).await?;
+        let unlocked = Wallet::unlock(store.clone(), seen, &key, &password, self.options()).await;
         drop((key, password));
+        let wallet = match unlocked {
+            Ok(wallet) => wallet,
+            Err(error) => {
+                return Err(device::explain(error.into(), &self.places, name, &*store).await);
+            }
+        };
         let (given, configured) = (&self.args, &self.config);
         let session = Session {
             wallet,

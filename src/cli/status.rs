@@ -2,6 +2,7 @@
 
 use super::args::{self, Global};
 use super::exit::{Exit, Failure, print};
+use super::side_by_side;
 use crate::session::control::{self, Reply, Request};
 use crate::session::mountpoint::{self, MountpointError};
 use crate::session::registry::{self, Live};
@@ -21,10 +22,9 @@ pub(super) fn run(global: &Global, args: &args::Status) -> Result<(), Failure> {
             }
         }
         None => {
-            let mounts = global.mounts()?.into_iter();
             // One that does not answer (it may be locking) does not hide the others.
             let mut all = Vec::new();
-            for answer in mounts.map(ask) {
+            for answer in side_by_side(global.mounts()?, ask) {
                 match answer {
                     Ok(status) => all.push(status),
                     Err(failure) => silent = Some(failure),

@@ -1,20 +1,17 @@
 //! A wallet that is open for one command, and closed when it ends.
 
 use super::args::Global;
-use super::config::{self, Config};
+use super::config;
 use super::exit::{Exit, Failure};
-use super::paths::Places;
-use super::store;
+use super::opened::Access;
 use crate::crypto::SecretBytes;
-use crate::session::private;
-use crate::wallet::{Options, Seen, Wallet};
+use crate::wallet::Wallet;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// What is known before the password is.
 pub(super) struct Before {
-    pub(super) places: Places,
-    config: Config,
+    access: Access,
     runtime: Runtime,
 }
 
@@ -22,19 +19,14 @@ impl Before {
     /// Reads the configuration, and finds out before a password is asked for whether there is a
     /// wallet.
     pub(super) fn load(global: &Global) -> Result<Before, Failure> {
-        let places = global.places()?;
-        let config = Config::load(&places, &global.wallet)?;
-        config::load_key(&places, &global.wallet)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
-        Ok(Before {
-            places,
-            config,
-            runtime,
-        })
+        let access = runtime.block_on(Access::new(global))?;
+        config::load_key(&access.places, &access.name)?;
+        Ok(Before { access, runtime })
     }
 
     /// Runs what waits for a store or a process.
@@ -43,19 +35,10 @@ impl Before {
     }
 
     /// Unlocks the wallet.
-    pub(super) fn unlock(
-        &self,
-        global: &Global,
-        memorable: &SecretBytes,
-    ) -> Result<Unlocked, Failure> {
-        let name = &global.wallet;
-        let key = config::load_key(&self.places, name)?;
-        private::make_dir(&self.places.state)?;
-        let seen = Seen::at(self.places.seen_file(name));
+    pub(super) fn unlock(&self, memorable: &SecretBytes) -> Result<Unlocked, Failure> {
         let wallet = self.wait(async {
-            let store = store::open(&self.config, &self.places, name).await?;
-            let unlock = Wallet::unlock(store, seen, &key, memorable, Options::default());
-            Ok::<_, Failure>(unlock.await?)
+            let key = self.access.key().await?;
+            self.access.unlock(&key, memorable).await
         })?;
         Ok(Unlocked(wallet))
     }

@@ -72,6 +72,11 @@ impl DeviceKey {
         DeviceKey(Key::from_bytes(bytes))
     }
 
+    /// Whether this is the same key, in constant time.
+    pub fn is(&self, other: &DeviceKey) -> bool {
+        self.0 == other.0
+    }
+
     /// The bytes, for the device's file and nothing else.
     pub fn expose(&self) -> &[u8; 32] {
         self.0.expose()

@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) cut_short: bool,
     /// `seq` of the last change that came without a handle (chmod, utimensat, truncate).
     pub(super) joined_seq: u64,
+    /// `seq` of the last change that waits for a commit that takes it along (`later.rs`).
+    pub(super) waiting_seq: u64,
     /// The store holds everything up to this `seq`.
     pub(super) stored_seq: u64,
     /// Why the last commit failed, until one succeeds.
@@ -200,6 +202,7 @@ impl State {
             begun: false,
             cut_short: false,
             joined_seq: 0,
+            waiting_seq: 0,
             stored_seq: 0,
             failed: None,
             in_doubt: Vec::new(),
@@ -221,6 +224,11 @@ impl State {
             Name::Stored(place) => Some(place.clone()),
             Name::Scratch(_) | Name::Gone => None,
         }
+    }
+
+    /// Whether all that the store lacks of it is stored in a moment without anybody's doing.
+    pub(super) fn waits(&self) -> bool {
+        self.waiting_seq == self.seq && self.value_seq <= self.stored_seq
     }
 
     /// Whether what the store lacks of it must not be stored.

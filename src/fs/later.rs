@@ -15,11 +15,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long after it was stored a file counts as closed just now.
+/// How long after it was stored a file counts as stored just now.
 const LATELY: Duration = Duration::from_secs(1);
 
-/// How long attributes wait for a commit that takes them along.
-const SOON: Duration = Duration::from_millis(100);
+/// How long attributes wait for a commit that takes them along. Other devices look no sooner.
+const SOON: Duration = Duration::from_secs(1);
 
 /// More files than are closed at the same time.
 const REMEMBERED: usize = 32;
@@ -39,8 +39,7 @@ impl Fs {
             .push_front((place.clone(), self.options.clock.monotonic()));
     }
 
-    /// Whether a change of `file` may wait for a commit that takes it along. If so, it is stored in
-    /// a moment at the latest.
+    /// Whether a change of `file` may wait for a commit that takes it along.
     pub(super) fn may_wait(&self, file: &Arc<File>, place: &Place, set: &SetAttr) -> bool {
         let attributes = {
             let state = file.state();
@@ -48,11 +47,7 @@ impl Fs {
                 && state.failed.is_none()
                 && matches!(state.content, Content::Sealed(..))
         };
-        let may = attributes && self.was_stored_lately(place);
-        if may {
-            self.store_soon(file);
-        }
-        may
+        attributes && self.was_stored_lately(place)
     }
 
     fn was_stored_lately(&self, place: &Place) -> bool {
@@ -69,15 +64,21 @@ impl Fs {
         self.lately.lock().expect(LOCK).0.clear();
     }
 
-    /// Stores what `file` has unsaved by then, in a moment.
-    fn store_soon(&self, file: &Arc<File>) {
+    /// Stores the attributes of `file` that wait by then, in a moment.
+    pub(super) fn store_soon(&self, file: &Arc<File>) {
+        {
+            let mut state = file.state();
+            if !state.unsaved() {
+                return;
+            }
+            state.waiting_seq = state.seq;
+        }
         let (me, file) = (self.me.clone(), file.clone());
         self.options.runtime.spawn(async move {
             tokio::time::sleep(SOON).await;
             let Some(fs) = me.upgrade() else { return };
-            // A writer that has come meanwhile stores it, or its own content, at its close.
-            let writers = file.state().writers;
-            if writers == 0
+            // Content that was written meanwhile is its writer's to store.
+            if fs.unsaved_attributes(&file).is_some()
                 && let Err(e) = fs.commit(&file).await
             {
                 tracing::warn!("a file's mode or time could not be stored: {e}");

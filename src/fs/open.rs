@@ -128,22 +128,23 @@ impl Fs {
         tid: u32,
     ) -> FsResult<(Entry, Opened)> {
         let place = self.new_place(parent, name)?;
+        let node = Node::File(place.clone());
+        if how.exclusive && is_probe(&field_name(&place.field)) && !self.exists(&node) {
+            return Err(FsError::new(
+                Errno::EPERM,
+                "an editor's test whether to save by renaming: it saves in place then",
+            ));
+        }
         let scratch = is_scratch(&field_name(&place.field));
         if !scratch {
             self.freshen_to_open(tid, true).await?;
         }
-        let node = Node::File(place.clone());
         let (ino, opened) = if self.exists(&node) {
             if how.exclusive {
                 return Err(EXISTS);
             }
             let ino = self.number(&node);
             (ino, self.open_at(ino, &place, how, tid).await?)
-        } else if how.exclusive && is_probe(&field_name(&place.field)) {
-            return Err(FsError::new(
-                Errno::EPERM,
-                "an editor's test whether to save by renaming: it saves in place then",
-            ));
         } else {
             let home = match self.wallet.view().secret(place.secret) {
                 Some(secret) => Home::of(secret),
@@ -157,6 +158,9 @@ impl Fs {
             };
             let now = self.options.clock.wall_ns();
             let file = Arc::new(File::created(ino, home, name, now, mode));
+            // Nobody would hear of it later: the release is nobody's call.
+            let others = self.unsaved_beside(&file);
+            self.refuse_too_large(&file.state().name, 0, &others)?;
             self.files().insert(ino, file.clone());
             let made_seq = file.state().seq;
             self.note_unsaved(&file);
@@ -201,6 +205,7 @@ impl Fs {
             state.writers -= usize::from(handle.write);
             handle.write
                 && state.unsaved()
+                && !state.waits()
                 && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
         };
         if commit && let Err(e) = self.commit(file).await {

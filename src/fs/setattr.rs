@@ -96,7 +96,10 @@ impl Fs {
         if let Some(file) = self.in_memory(place) {
             return match self.join(&file, set)? {
                 Joined::Writer => Ok(()),
-                Joined::Nobody if self.may_wait(&file, place, set) => Ok(()),
+                Joined::Nobody if self.may_wait(&file, place, set) => {
+                    self.store_soon(&file);
+                    Ok(())
+                }
                 Joined::Nobody => self.commit(&file).await,
             };
         }
@@ -115,7 +118,9 @@ impl Fs {
             };
         }
         if self.may_wait(file, place, set) {
-            return self.join(file, set).map(drop);
+            self.join(file, set)?;
+            self.store_soon(file);
+            return Ok(());
         }
         // A copy of its own: if it cannot be stored, nobody has seen it.
         let copy = Arc::new(file.copy());

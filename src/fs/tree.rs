@@ -155,15 +155,21 @@ impl Fs {
         {
             return Ok(file.state().attr(ino));
         }
-        let kept = matches!(node, Node::Domain(domain) if self.domains().contains(domain));
+        // Before the view (`mod.rs`).
+        let made = self.domains();
         let view = self.wallet.view();
         Ok(match node {
-            Node::Root => attr::directory(ino, view.domains().count(), self.times().root(&view)),
+            Node::Root => {
+                let stored = view.domains().count();
+                let both = view.domains().filter(|domain| made.contains(*domain));
+                let domains = stored + made.len() - both.count();
+                attr::directory(ino, domains, self.times().root(&view))
+            }
             Node::Control => attr::directory(ino, 0, self.made_ns),
             Node::Status => attr::file(ino, 0, self.made_ns, 0o400, true),
             Node::Domain(domain) => {
                 let secrets = view.secrets(domain).count();
-                if secrets == 0 && !kept {
+                if secrets == 0 && !made.contains(domain) {
                     return Err(NOT_THERE);
                 }
                 attr::directory(ino, secrets, self.times().domain(&view, domain))

@@ -1,4 +1,12 @@
 //! Keeps the process's memory to itself, as far as this machine allows, and knows what it did not.
+//!
+//! Neither seccomp(2) nor landlock(7). For a process without privileges both want
+//! `PR_SET_NO_NEW_PRIVS`, and with that the set-user-id `fusermount3` has none of its own: asked to
+//! unmount, it fails ("Operation not permitted", measured), so that each lock would leave a dead
+//! mount in the table. A helper outside of the fence that unmounts would be a second process to
+//! trust. Besides, what a session does until its last moment leaves little to fence in: it speaks
+//! with the network, reads credentials that AWS's settings name, runs the programs that those name
+//! (`credential_process`), and writes the database, the log, and the audit file wherever they are.
 
 use super::sys::{self, MemoryLock};
 use crate::crypto;

@@ -1,11 +1,12 @@
-//! Where the log goes: standard error in the foreground, a file of the wallet's in the background.
+//! Where the log goes: standard error in the foreground; in the background a file of the wallet's,
+//! and the machine's log, where other people may read, so never what is asked for beyond `info`.
 //! Other crates speak at level error only, since fuser's log names files at debug and the AWS
 //! SDK's shows requests.
 
 use super::private::{self, PrivateError};
-use std::fs::{self, OpenOptions};
+use super::syslog::{self, Syslog};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -27,10 +28,8 @@ fn filter(level: Level) -> Targets {
 
 /// Logs to standard error from here on.
 pub fn to_stderr(level: Level) {
-    begin(
-        fmt::layer().with_writer(io::stderr).with_target(false),
-        level,
-    );
+    let layer = fmt::layer().with_writer(io::stderr).with_target(false);
+    begin(layer.with_filter(filter(level)));
 }
 
 /// Logs to the end of this file from here on (mode 0600, made if it is missing). One that has
@@ -47,18 +46,20 @@ pub fn to_file(path: &Path, level: Level) -> Result<(), PrivateError> {
         old.push(".old");
         fs::rename(path, old).map_err(failed)?;
     }
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    begin(
-        fmt::layer()
-            .with_writer(Mutex::new(file))
-            .with_target(false),
-        level,
-    );
+    let file = private::append(path)?;
+    let file = fmt::layer()
+        .with_writer(Mutex::new(file))
+        .with_target(false)
+        .with_filter(filter(level));
+    let machine = fmt::layer()
+        .with_writer(Syslog::new(syslog::SOCKET))
+        .without_time()
+        .with_ansi(false)
+        .with_level(false)
+        .with_target(false)
+        .with_filter(filter(level.min(Level::INFO)));
+    // As a list: `and_then` would give the file no more than the machine's log.
+    begin(vec![file.boxed(), machine.boxed()]);
     // Nobody sees standard error in the background. A panic's message may quote what it tripped
     // over, so only its place is told.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
@@ -68,9 +69,9 @@ pub fn to_file(path: &Path, level: Level) -> Result<(), PrivateError> {
     Ok(())
 }
 
-fn begin(layer: impl Layer<Registry> + Send + Sync, level: Level) {
+fn begin(layer: impl Layer<Registry> + Send + Sync) {
     tracing_subscriber::registry()
-        .with(layer.with_filter(filter(level)))
+        .with(layer)
         .try_init()
         .expect("a process begins one log");
 }

@@ -25,4 +25,5 @@ pub mod registry;
 mod report;
 pub mod status;
 pub mod sys;
+mod syslog;
 mod wait;

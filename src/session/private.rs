@@ -145,17 +145,26 @@ pub fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Pri
 /// Replaces the file's content whole: a temporary file of mode 0600 beside it, synced, renamed
 /// over it, and the directory synced. A crash leaves the old content or the new.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
+    write_by(path, |file| file.write_all(content))
+}
+
+/// As [`write`], with the content that `fill` writes to the file, which it may also read again: an
+/// error of it leaves the old content.
+pub fn write_by(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), PrivateError> {
     let mut name = path
         .file_name()
         .expect("callers name a file, not a directory")
         .to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = write_new(&temporary, content)
+    let written = write_new(&temporary, fill)
         .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| match path.parent() {
-            Some(dir) => File::open(dir)?.sync_all(),
-            None => Ok(()),
+        .and_then(|()| {
+            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+            File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
         });
     written.map_err(|source| {
         let _ = fs::remove_file(&temporary);
@@ -166,20 +175,21 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
     })
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     // Left by a process of this id that crashed.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
     // The umask may have taken bits from the mode at creation.
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(content)?;
+    fill(&mut file)?;
     file.sync_all()
 }
 

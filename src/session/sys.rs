@@ -243,9 +243,11 @@ pub struct Received {
     pub by_kernel: bool,
 }
 
-/// Signals that are kept until they are waited for. A program that is started meanwhile has none
-/// kept.
-pub struct KeptSignals(libc::sigset_t);
+/// Signals that are kept until they are waited for.
+pub struct KeptSignals {
+    kept: libc::sigset_t,
+    before: libc::sigset_t,
+}
 
 impl KeptSignals {
     /// Keeps these from here on (pthread_sigmask(3)). For a process with one thread.
@@ -259,19 +261,37 @@ impl KeptSignals {
             // SAFETY: `set` is a valid set, alive and unshared during the call.
             check(unsafe { libc::sigaddset(&mut set, *signal) })?;
         }
-        // SAFETY: `set` is only read; the old mask is not asked for.
-        let status = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
+        let mut before = set;
+        // SAFETY: `set` is only read; `before` is room for one set, alive and unshared.
+        let status = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before) };
         match status {
-            0 => Ok(KeptSignals(set)),
+            0 => Ok(KeptSignals { kept: set, before }),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+
+    /// Has a command begin with none of them kept: what is kept is inherited.
+    pub fn let_go_in(&self, command: &mut std::process::Command) {
+        let before = self.before;
+        let let_go = move || {
+            // SAFETY: `before` is a valid set, only read; the old mask is not asked for.
+            let status =
+                unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+            match status {
+                0 => Ok(()),
+                error => Err(io::Error::from_raw_os_error(error)),
+            }
+        };
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed;
+        // pthread_sigmask(3) is one (signal-safety(7)), and an error of this kind is not allocated.
+        unsafe { std::os::unix::process::CommandExt::pre_exec(command, let_go) };
     }
 
     /// Waits for the next one (sigwaitinfo(2)).
     pub fn next(&self) -> io::Result<Received> {
         let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
         // SAFETY: the set is valid, and `info` is room for one siginfo_t.
-        let signal = check(unsafe { libc::sigwaitinfo(&self.0, info.as_mut_ptr()) })?;
+        let signal = check(unsafe { libc::sigwaitinfo(&self.kept, info.as_mut_ptr()) })?;
         // SAFETY: the call succeeded, so it filled it.
         let info = unsafe { info.assume_init() };
         Ok(Received {

@@ -113,7 +113,7 @@ impl Wallet {
         let vault = held.vault()?.clone();
         if let Some(fault) = &held.snapshot.fault {
             return Err(WalletError::Integrity(format!(
-                "{fault}; nothing can be changed: put a copy of the store from before in its place"
+                "{fault}; nothing can be changed until `walletfs check --repair` or a restored backup"
             )));
         }
         Ok((vault, held.tip.clone()))

@@ -96,7 +96,9 @@ pub enum WalletError {
     #[error("the wallet is locked")]
     Locked,
     /// The values of this secret are not those that its metadata vouches for.
-    #[error("the values of item {0} are damaged: put a copy of the store from before in its place")]
+    #[error(
+        "the values of item {0} are damaged: `walletfs check` says of which secret, and what to do"
+    )]
     Damaged(Id),
     /// The format, its parameters or a sealed part is not what this version reads.
     #[error(transparent)]

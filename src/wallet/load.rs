@@ -224,7 +224,7 @@ impl Wallet {
         match &snapshot.fault {
             Some(fault) => tracing::error!(
                 "integrity fault: {fault}; {} items do not open, the others can be read and none \
-                 changed: put a copy of the store from before in its place",
+                 changed: see `walletfs check`",
                 snapshot.damaged().count()
             ),
             None => tracing::debug!(generation = snapshot.generation, "loaded"),

@@ -71,8 +71,8 @@ impl fmt::Display for Rollback {
             )?;
         }
         f.write_str(
-            "; if that is meant (a restored copy), move this device's record of what it has seen \
-             out of the way: the wallet's .seen file in the state directory",
+            "; if that is meant (a restored copy), look at both and take it: \
+             `walletfs mount --accept-rollback DIR`",
         )
     }
 }

@@ -3,23 +3,27 @@
 
 use super::Wallet;
 use super::backup;
+use super::name;
 use super::record::{Field, FieldMeta, Meta};
 use crate::crypto::Vault;
 use crate::store::{Bytes, Id, Item};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Wallet {
     /// Whether a secret would stay within the store's limit for an item, padding counted, with these
-    /// sizes of values in bytes (`None`: the field is removed). False for a secret that is not there.
-    /// What a later version keeps in the data beside values is not counted here; the commit counts
+    /// sizes of values in bytes (`None`: the field is removed). A secret that is not there, since
+    /// another device has removed it, is taken for an empty one with the longest names; in a locked
+    /// wallet nothing fits. What a later version keeps in the data beside values is not counted here; the commit counts
     /// all.
     pub fn fits(&self, id: Id, sizes: &[(Field, Option<u64>)]) -> bool {
         let mut meta = {
             let held = self.held();
-            let Some(secret) = held.snapshot.secret(id) else {
-                return false;
-            };
-            secret.meta.clone()
+            match held.snapshot.secret(id) {
+                _ if held.vault.is_none() => return false,
+                Some(secret) => secret.meta.clone(),
+                None => largest_empty(),
+            }
         };
         for (field, size) in sizes {
             match size {
@@ -66,6 +70,19 @@ impl Wallet {
         // In a backup too, whose name is longer.
         let size = self.store.item_size(&bare) + backup::NAME_BYTES + parts;
         size <= self.store.limits().item_bytes
+    }
+}
+
+/// What a secret without fields takes at most.
+fn largest_empty() -> Meta {
+    let name: Arc<str> = "x".repeat(name::MAX).into();
+    Meta {
+        domain: name.clone(),
+        access: name,
+        created_ns: i64::MIN,
+        data_hash: [0; 32],
+        fields: BTreeMap::new(),
+        unknown: Default::default(),
     }
 }
 

@@ -31,7 +31,10 @@ fn a_wallet_is_made_with_private_files() {
     let config = fs::read(machine.path("c/default.json")).unwrap();
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
     let path = machine.path("c/data/default.sqlite");
-    assert_eq!(config, serde_json::json!({"store": "local", "path": path}));
+    let salt = config["device-salt"].as_str().unwrap();
+    assert_eq!(salt.len(), 32);
+    let expected = serde_json::json!({"store": "local", "path": path, "device-salt": salt});
+    assert_eq!(config, expected);
 }
 
 #[test]

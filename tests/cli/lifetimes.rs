@@ -35,6 +35,27 @@ fn idleness_locks_and_activity_does_not() {
 }
 
 #[test]
+fn neither_an_open_file_nor_a_look_at_the_list_keeps_it_open() {
+    let machine = Machine::with_quick_wallet();
+    let dir = machine.path("w");
+    let mut command = machine.with_passwords(["mount", "--timeout", "2"]);
+    command.arg(&dir).assert().success();
+    fs::create_dir_all(dir.join("d/a")).unwrap();
+    fs::write(dir.join("d/a/pwd"), "x").unwrap();
+    let held = fs::File::open(dir.join("d/a/pwd")).unwrap();
+    let pid = machine.pid(&dir);
+    wait_for("it locks", || {
+        let _ = fs::read_dir(&dir).map(|entries| entries.count());
+        !runs(pid)
+    });
+    let log = machine.log();
+    assert!(log.contains("locking: idle"), "{log}");
+    assert_eq!(mounted_below(&dir), [""; 0]);
+    let mut content = String::new();
+    std::io::Read::read_to_string(&mut &held, &mut content).unwrap_err();
+}
+
+#[test]
 fn unsaved_content_holds_off_the_idle_lock_but_not_the_end() {
     let machine = Machine::with_wallet();
     let dir = machine.path("w");

@@ -1,12 +1,23 @@
 //! The real program, run as a person or a script runs it: exit codes, messages, files and modes,
 //! prompts, mounts and locks.
 
+mod audit;
 mod command_line;
+mod exec;
+mod held;
 mod hiding;
 mod init;
+mod keeping;
+mod keys;
 mod lifetimes;
+mod locks;
+mod logind;
+mod memory;
 mod mounting;
 mod program;
 mod prompts;
+mod services;
+#[path = "../support/mod.rs"]
+mod support;
 mod terminal;
 mod unprivileged;

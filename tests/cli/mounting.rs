@@ -181,6 +181,13 @@ fn what_cannot_be_stored_keeps_it_mounted_unless_discarded() {
         "{}",
         said(&assert)
     );
+    // The reason, but no name.
+    assert!(
+        said(&assert).contains("default.sqlite") && said(&assert).contains("(1 of them)"),
+        "{}",
+        said(&assert)
+    );
+    assert!(!said(&assert).contains("pwd"), "{}", said(&assert));
     machine.walletfs(["lock"]).assert().code(13);
     assert_eq!(
         fs::read(dir.join("d/a/pwd")).unwrap(),
@@ -192,6 +199,10 @@ fn what_cannot_be_stored_keeps_it_mounted_unless_discarded() {
         (&status["unsaved"], &status["failed"]),
         (&0.into(), &1.into())
     );
+    assert_eq!(status["failures"][0]["files"], 1);
+    let shown = machine.walletfs(["status"]).ok().unwrap().stdout;
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("not stored (1 of them): "), "{shown}");
     let mut command = machine.walletfs(["unmount", "--discard"]);
     let assert = command.arg(&dir).assert().success();
     assert!(said(&assert).contains("unsaved content of 1 files is lost"));
@@ -339,5 +350,30 @@ fn two_mounts_at_once_on_one_directory_are_one() {
     });
     assert!(codes == [0, 12] || codes == [12, 0], "{codes:?}");
     assert_eq!(mounted_below(&dir).len(), 1);
+    machine.walletfs(["lock"]).assert().success();
+}
+
+#[test]
+fn two_mounts_of_one_wallet_see_each_others_changes() {
+    let machine = Machine::with_quick_wallet();
+    let [a, b] = ["a", "b"].map(|name| machine.path(name));
+    for dir in [&a, &b] {
+        let mut command = machine.with_passwords(["mount", "--cache-ttl", "0"]);
+        command.arg(dir).assert().success();
+    }
+    fs::create_dir_all(a.join("d/s")).unwrap();
+    fs::write(a.join("d/s/one"), "1").unwrap();
+    fs::write(b.join("d/s/two"), "2").unwrap();
+    wait_for("both are stored", || {
+        [&a, &b]
+            .iter()
+            .all(|dir| machine.status(dir)["unsaved"] == 0)
+    });
+    for dir in [&a, &b] {
+        assert_eq!(fs::read(dir.join("d/s/one")).unwrap(), b"1");
+        assert_eq!(fs::read(dir.join("d/s/two")).unwrap(), b"2");
+    }
+    machine.walletfs(["unmount"]).arg(&a).assert().success();
+    assert_eq!(fs::read(b.join("d/s/one")).unwrap(), b"1");
     machine.walletfs(["lock"]).assert().success();
 }

@@ -3,7 +3,14 @@ use assert_cmd::Command;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use walletfs::cli::config::{self, Config, StoreKind};
+use walletfs::cli::paths::Places;
+use walletfs::crypto::{KdfParams, SecretBytes};
+use walletfs::session::private;
+use walletfs::store::{SqliteStore, Store};
+use walletfs::wallet::{Options, Seen, Wallet};
 
 pub(crate) const MEMORABLE: &str = "Memorable 1!";
 pub(crate) const DEVICE: &str = "Device 22!";
@@ -31,6 +38,32 @@ impl Machine {
     pub(crate) fn with_wallet() -> Machine {
         let machine = Machine::new();
         machine.init().assert().success();
+        machine
+    }
+
+    /// As [`Machine::with_wallet`], but with keys that are derived as cheaply as the format allows,
+    /// for tests that mount often.
+    pub(crate) fn with_quick_wallet() -> Machine {
+        let machine = Machine::new();
+        let places = Places::new(Some(&machine.path("c")), &|_| None, 0).unwrap();
+        for dir in [&places.config, &places.state, &places.data] {
+            private::make_dir(dir).unwrap();
+        }
+        let secret = |text: &str| SecretBytes::new(text.into());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = Arc::new(SqliteStore::open(places.data_file("default"), "default"));
+        let key = runtime.block_on(async {
+            store.create().await.unwrap();
+            let seen = Seen::at(places.seen_file("default"));
+            let (device, memorable) = (secret(DEVICE), secret(MEMORABLE));
+            let (kdf, options) = (KdfParams::LEAST, Options::default());
+            let made = Wallet::create(store, seen, &device, &memorable, kdf, options).await;
+            made.unwrap().1
+        });
+        config::save_key(&places, "default", &key).unwrap();
+        Config::new(StoreKind::Local)
+            .save(&places, "default")
+            .unwrap();
         machine
     }
 
@@ -129,6 +162,23 @@ impl Drop for Machine {
     }
 }
 
+/// The store does not answer while this lives: somebody else has the database for himself.
+pub(crate) struct Stuck(rusqlite::Connection);
+
+impl Stuck {
+    pub(crate) fn new(machine: &Machine) -> Stuck {
+        let store = rusqlite::Connection::open(machine.path("c/data/default.sqlite")).unwrap();
+        store.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        Stuck(store)
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        self.0.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
 /// A command for the shell that says this.
 pub(crate) fn say(password: &str) -> String {
     format!("printf '%s\\n' '{password}'")
@@ -175,4 +225,16 @@ pub(crate) fn signal(pid: u32, name: &str) {
         .args([&signal, &pid.to_string()])
         .assert()
         .success();
+}
+
+/// Whether this program has begun and sleeps, as it does for long only while it waits for a mount or
+/// its process (or, as D, for another program that does).
+pub(crate) fn sleeps(pid: u32, name: &str) -> bool {
+    (0..5).all(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let state = status.lines().find_map(|l| l.strip_prefix("State:\t"));
+        status.starts_with(&format!("Name:\t{name}\n"))
+            && state.is_some_and(|state| state.starts_with(['S', 'D']))
+    })
 }

@@ -7,3 +7,4 @@ mod semantics;
 #[path = "../support/mod.rs"]
 mod support;
 mod tests;
+mod tools;

@@ -17,7 +17,7 @@ async fn device() -> Device {
 
 /// Waits until what waits has been stored, or has failed.
 async fn settle(d: &Device) {
-    for _ in 0..1000 {
+    for _ in 0..5000 {
         if d.fs.unsaved().drafts == 0 {
             return;
         }
@@ -65,6 +65,22 @@ async fn a_rename_takes_it_along() {
     assert_eq!(other.cat(F).await.unwrap(), b"new");
     assert_eq!(other.stat(F).await.unwrap().mtime_ns, 5);
     assert_eq!(other.ls("/d/a").await, ["f"]);
+}
+
+/// The release of a file comes after its close, and may come after what waits: it stores nothing then.
+#[tokio::test]
+async fn a_late_release_takes_nothing() {
+    let d = device().await;
+    let fh = d.create(F, TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"content").unwrap();
+    d.fs.flush(fh, SHELL).await.unwrap();
+    d.utimens(F, 5).await.unwrap();
+    d.fs.release(fh).await.unwrap();
+    assert_eq!(d.commits(), 1);
+    assert_eq!(d.fs.unsaved().drafts, 1);
+    settle(&d).await;
+    assert_eq!(d.stat(F).await.unwrap().mtime_ns, 5);
+    assert_eq!(d.second().await.stat(F).await.unwrap().mtime_ns, 5);
 }
 
 /// As unzip does, file after file: each commit takes along what waits in its secret.

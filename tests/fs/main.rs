@@ -6,6 +6,10 @@ mod failures;
 mod handles;
 mod harness;
 mod later;
+mod limits;
+#[path = "../support/model/mod.rs"]
+mod model;
+mod modelled;
 mod names;
 mod renames;
 mod requests;

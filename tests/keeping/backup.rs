@@ -67,18 +67,6 @@ async fn a_second_one_in_the_same_second_has_the_next_name() {
     assert_eq!(memory.wallets(), ["default", &whole[2].0, INDEX]);
 }
 
-/// Makes every commit fail from the `n`th on, as when the process is killed there.
-fn kill_at(store: &Failing, n: usize) {
-    let mut commits = 0;
-    store.plan(move |call| match call {
-        Call::Commit(_) => {
-            commits += 1;
-            (commits > n).then_some(Failure::Before(StoreError::Deadline))
-        }
-        _ => None,
-    });
-}
-
 #[tokio::test]
 async fn an_interrupted_backup_is_never_taken_for_one() {
     for at in 0..3 {
@@ -86,7 +74,7 @@ async fn an_interrupted_backup_is_never_taken_for_one() {
         let failing = Arc::new(Failing::new(memory.clone()));
         let (wallet, _) = create(failing.clone()).await;
         add(&wallet, "bank", "savings", "old").await;
-        kill_at(&failing, at);
+        kill_at(&failing, at, false);
         wallet.back_up(&backup::quietly).await.unwrap_err();
         failing.heal();
 
@@ -124,7 +112,7 @@ async fn an_interrupted_removal_goes_on() {
         failing.heal();
         wallet.back_up(&backup::quietly).await.unwrap();
         let entry = shelf.list().await.unwrap().pop().unwrap();
-        kill_at(&failing, at);
+        kill_at(&failing, at, false);
         shelf.remove(&entry, &backup::quietly).await.unwrap_err();
         failing.heal();
         let entry = shelf.list().await.unwrap().pop().unwrap();
@@ -177,4 +165,29 @@ async fn a_damaged_wallet_is_kept_as_it_is_and_told() {
     let store: Arc<dyn Store> = memory;
     let entries = Shelf::beside(&store).list().await.unwrap();
     assert_eq!(entries[0].state, State::AsFound);
+}
+
+#[tokio::test]
+async fn ten_thousand_secrets_are_a_bounded_number_of_requests() {
+    let (memory, calls) = counted();
+    let (_, key) = create(memory.clone()).await;
+    fill(&memory, &key, 10_000);
+    let wallet = unlock(calls.clone(), Seen::in_memory(), &key)
+        .await
+        .unwrap();
+    calls.take();
+    let made = wallet.back_up(&backup::quietly).await.unwrap();
+    assert_eq!(made.faults, [""; 0]);
+    let tally = calls.take();
+    // 1 for the head; the pages of 1 MiB twice; 101 for the items and 2 for the index.
+    assert_eq!((tally.gets, tally.commits), (1, 103));
+    assert_eq!(tally.lists, 2 * PAGES);
+
+    let store: Arc<dyn Store> = calls.clone();
+    let shelf = Shelf::beside(&store);
+    let entry = shelf.list().await.unwrap().pop().unwrap();
+    calls.take();
+    shelf.remove(&entry, &backup::quietly).await.unwrap();
+    let tally = calls.take();
+    assert_eq!((tally.gets, tally.lists, tally.commits), (0, PAGES, 103));
 }

@@ -1,4 +1,6 @@
 //! Keeping a wallet: backups, restoring them, moving to another store.
 
 mod backup;
+mod migrate;
+mod restore;
 mod support;

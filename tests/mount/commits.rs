@@ -236,8 +236,8 @@ fn attributes_join_unsaved_content() {
     let wallet = Wallet::new();
     let mount = wallet.mount_secret();
     let script = "exec 3> f; printf x >&3; chmod 400 f; touch -d @5 f; exec 3>&-";
-    // The shell's own write is stored when it puts its standard output back; the rest at the close.
-    plays(mount, "bash", script, 3, "x");
+    // The shell's own write is stored when it puts its standard output back; the rest by touch.
+    plays(mount, "bash", script, 2, "x");
     let mount = wallet.mount_secret();
     mount.sh("rm -f f");
     let script = "

@@ -35,6 +35,7 @@ fn a_change_in_one_mount_is_seen_in_the_other() {
     wait();
     assert_eq!(look("d/a/f"), has("longer"));
     a.sh("chmod 400 f; touch -d @5 f");
+    a.settled();
     wait();
     assert_eq!(b.sh("stat -c '%a %Y' f"), "400 5\n");
     a.sh("mv f g; echo new > f");

@@ -18,8 +18,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const DEVICE: &str = "Device 22!";
-const MEMORABLE: &str = "Memorable 1!";
+pub(crate) const DEVICE: &str = "Device 22!";
+pub(crate) const MEMORABLE: &str = "Memorable 1!";
 
 /// Longer than any program or mount of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,6 +31,11 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(crate) fn program() -> PathBuf {
     std::env::var_os("WALLETFS_TEST_PROGRAM")
         .map_or(env!("CARGO_BIN_EXE_walletfs").into(), PathBuf::from)
+}
+
+/// A command for the shell that says this.
+pub(crate) fn say(password: &str) -> String {
+    format!("printf '%s\\n' '{password}'")
 }
 
 /// A wallet of its own, with its configuration, in a directory of its own.
@@ -108,7 +113,6 @@ impl Wallet {
 
     /// The program with both passwords at hand, and no wallet of the tester's own in reach.
     pub(crate) fn walletfs(&self, command: &str) -> Command {
-        let say = |password: &str| format!("printf '%s\\n' '{password}'");
         let mut walletfs = tool(program());
         walletfs
             .arg("--config-dir")

@@ -1,55 +1,10 @@
 //! What the mounted program asks of DynamoDB, counted on the wire by a proxy before the engine.
 
-use super::harness::*;
-use super::support::dynamodb::Engine;
-use super::support::http_count::{HttpCount, counted};
-use std::collections::BTreeMap;
+use super::bench::{Bench, LONG};
+use super::support::http_count::counted;
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
-
-/// A wallet in a table that is reached through a proxy which counts.
-struct Bench {
-    wallet: Wallet,
-    proxy: HttpCount,
-    _engine: Engine,
-    _runtime: tokio::runtime::Runtime,
-}
-
-/// A cache's life that no test outlives.
-const LONG: [&str; 2] = ["--cache-ttl", "600"];
-
-impl Bench {
-    /// A wallet with these files, of which nothing is mounted.
-    fn with(files: &[(String, Vec<u8>)]) -> Bench {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let engine = Engine::start();
-        let proxy = runtime.block_on(HttpCount::before(engine.url()));
-        let table = engine.options("default").table;
-        let wallet = Wallet::in_table(proxy.url(), &table);
-        let mount = wallet.mount("w", &LONG);
-        for (path, content) in files {
-            mount.write(path, content);
-        }
-        mount.unmount();
-        proxy.take();
-        Bench {
-            wallet,
-            proxy,
-            _engine: engine,
-            _runtime: runtime,
-        }
-    }
-
-    /// What `act` asks of the engine, up to the last release.
-    #[track_caller]
-    fn asks(&self, mount: &Mount<'_>, act: impl FnOnce()) -> BTreeMap<String, usize> {
-        assert_eq!(self.proxy.take(), counted(&[]), "nothing goes on by itself");
-        act();
-        mount.settled();
-        self.proxy.take()
-    }
-}
 
 fn some_files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();

@@ -1,7 +1,9 @@
 //! How a wallet is made, found, unlocked, joined and locked.
 
 use crate::support::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::timeout;
 use walletfs::crypto::{DeviceKey, HeadMeta, KdfParams};
 use walletfs::store::*;
 use walletfs::wallet::*;
@@ -200,7 +202,7 @@ async fn a_locked_wallet_holds_nothing_and_does_nothing() {
     let body = device.wallet.body(id).await.unwrap();
     device.made();
     let wallet = &device.wallet;
-    wallet.lock();
+    assert!(wallet.lock().is_done(), "the keys are wiped");
     let locked = |e: Option<WalletError>| matches!(e, Some(WalletError::Locked));
     assert!(locked(wallet.freshen().await.err()));
     assert!(locked(wallet.require_current().await.err()));
@@ -265,6 +267,67 @@ async fn what_is_under_way_at_the_lock_leaves_nothing_behind() {
     }
     maker.wallet.require_current().await.unwrap();
     assert_eq!(maker.read(id, &Field::Pwd).await.unwrap(), "pwd");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_commits_are_waited_for_before_a_lock() {
+    let memory = Arc::new(MemoryStore::new());
+    let (maker, key) = first(&memory).await;
+    let id = maker.create("d", "s").await;
+    let hooked = Hooked::new(memory.clone());
+    for at in [Did::List { more: false }, Did::Committing] {
+        let device = another(&hooked, &key).await;
+        maker.put(id, Field::Uid, &format!("{at:?}")).await;
+        let waits = Arc::new(Mutex::new(None));
+        hooked.hook({
+            let (wallet, waits) = (device.wallet.clone(), waits.clone());
+            move |did| {
+                let (wallet, waits) = (wallet.clone(), waits.clone());
+                async move {
+                    if did == at {
+                        let settled = timeout(Duration::from_secs(60), wallet.settled());
+                        let waited = settled.await.is_err();
+                        *waits.lock().unwrap() = Some(waited);
+                    }
+                }
+            }
+        });
+        device.wallet.require_current().await.unwrap();
+        if at == Did::Committing {
+            device.put(id, Field::Pwd, "pwd").await;
+        }
+        hooked.unhook();
+        assert_eq!(
+            *waits.lock().unwrap(),
+            Some(at == Did::Committing),
+            "{at:?}"
+        );
+        device.wallet.settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_in_the_store_has_the_keys_until_it_is_dropped() {
+    let memory = Arc::new(MemoryStore::new());
+    let (maker, key) = first(&memory).await;
+    let id = maker.create("d", "s").await;
+    let hooked = Hooked::new(memory.clone());
+    let device = another(&hooked, &key).await;
+    maker.put(id, Field::Uid, "newer").await;
+    hooked.hook(|did| async move {
+        if did == (Did::List { more: false }) {
+            std::future::pending::<()>().await;
+        }
+    });
+    let wallet = device.wallet.clone();
+    let hangs = tokio::spawn(async move { wallet.require_current().await.is_ok() });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let wiped = device.wallet.lock();
+    assert!(!wiped.is_done(), "the load has them in hand");
+    // As the end of a session does.
+    hangs.abort();
+    assert!(hangs.await.unwrap_err().is_cancelled());
+    assert!(wiped.is_done());
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,7 +37,7 @@ pub(super) fn run(global: &Global, args: Import) -> Result<(), Failure> {
     let before = Before::load(global)?;
     let place = source::Place::find(&args)?;
     let password = memorable.existing()?;
-    let wallet = before.unlock(global, &password)?;
+    let wallet = before.unlock(&password)?;
     let done = import(&before, &wallet, &args, &place, passwords, password);
     drop(wallet);
     before.end();

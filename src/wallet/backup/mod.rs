@@ -10,17 +10,32 @@
 //! wallets it holds. A backup is entered there before its first item is written, and marked as whole
 //! once it has been read back and opened: what was interrupted is never taken for a backup.
 
+mod commits;
+pub mod file;
 mod index;
+mod keys;
+mod migrate;
+mod outline;
+mod place;
+mod restore;
 mod sealed;
 mod shelf;
 mod stamp;
 
-use super::life::blocking;
+use super::life::{blocking, by_passwords, find, open};
 use super::load::{BETWEEN, LISTINGS};
 use super::patience::Patience;
-use super::{Wallet, WalletError};
+use super::{Options, Seen, Wallet, WalletError};
+use crate::crypto::{DeviceKey, SecretBytes};
+use crate::store::Store;
+use std::sync::Arc;
 
+pub use file::{Description, FileError};
 pub use index::{Entry, State};
+pub use keys::Keys;
+pub use migrate::{Migrated, Migration, Target};
+pub use outline::{Affected, Fate, Outline, There};
+pub use restore::{Restore, Restored};
 pub use sealed::Sealed;
 pub use shelf::Shelf;
 pub use stamp::Stamp;
@@ -52,6 +67,26 @@ pub struct BackedUp {
 }
 
 impl Wallet {
+    /// Unlocks a wallet and looks at nothing but its head, so that it can be copied, however
+    /// damaged the rest is: 1 get and one derivation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wallet::unlock`], without what a load finds.
+    pub async fn unlock_to_copy(
+        store: Arc<dyn Store>,
+        seen: Seen,
+        key: &DeviceKey,
+        memorable: &SecretBytes,
+        o: Options,
+    ) -> Result<Arc<Wallet>, WalletError> {
+        let (item, meta) = find(&*store, &seen).await?;
+        let keys = by_passwords(meta, key, memorable);
+        let (wallet, head) = open(store, seen, item, keys, o).await?;
+        wallet.admit(head).await?;
+        Ok(wallet)
+    }
+
     /// Copies all items of the wallet beside it in the store, and reads the copy back: it holds
     /// the same bytes, and every item of it is opened. For a wallet of `n` pages and `m` commits
     /// (of 100 changes or 4 MiB): 1 get, `2n` lists, `m + 2` commits. More when another device commits meanwhile.
@@ -64,14 +99,7 @@ impl Wallet {
     /// of the head, as [`Wallet::require_current`]; [`WalletError::Integrity`] if the store gives
     /// back something else than was written.
     pub async fn back_up(&self, progress: Progress<'_>) -> Result<BackedUp, WalletError> {
-        let sealed = self.sealed().await?;
-        let vault = self.vault()?;
-        let (sealed, faults) = blocking(move || {
-            let faults = sealed.faults(&vault);
-            (sealed, faults)
-        })
-        .await;
-        let faults = faults?;
+        let (sealed, faults) = self.examined().await?;
         let shelf = Shelf::beside(&self.store);
         let date = self.options.date_ns();
         let state = match faults.is_empty() {
@@ -85,6 +113,13 @@ impl Wallet {
             count: sealed.secrets().len() as u64,
             faults,
         })
+    }
+
+    /// [`Wallet::sealed`], and all that is wrong with it: every item is opened.
+    pub async fn examined(&self) -> Result<(Sealed, Vec<String>), WalletError> {
+        let sealed = self.sealed().await?;
+        let vault = self.vault()?;
+        blocking(move || sealed.faults(&vault).map(|faults| (sealed, faults))).await
     }
 
     /// Every item of the wallet, sealed, as the store holds them at one moment: the same head

@@ -5,6 +5,7 @@
 //! the entry as whole. Removing: the entry as unfinished, the items, the entry. So whatever the index
 //! calls whole is whole, and what was interrupted is found and can be removed.
 
+use super::commits::{batches, commit};
 use super::index::{self, Entry, State};
 use super::sealed::{Sealed, list};
 use super::{INFIX, Progress, Stamp};
@@ -94,20 +95,15 @@ impl Shelf {
         let target = self.store.sibling(&self.name(entry.stamp));
         let all = sealed.secrets().len() as u64 + 1;
         let mut done = 0;
-        for batch in batches(&*target, sealed.items()) {
-            let changes: Vec<Change> = batch
-                .into_iter()
-                .map(|item| Change::Put {
-                    item: item.clone(),
-                    expect: Expect::Absent,
-                })
-                .collect();
-            done += changes.len() as u64;
-            match target.commit(changes).await? {
-                Commit::Done => progress(done, all),
-                // An abandoned backup of the same second that somebody is removing, at worst.
-                Commit::Refused(_) => return Err(WalletError::Contended),
-            }
+        let put = |item: &Item| Change::Put {
+            item: item.clone(),
+            expect: Expect::Absent,
+        };
+        for batch in batches(&*target, sealed.items().map(put)) {
+            done += batch.len() as u64;
+            // Refused: an abandoned backup of the same second that somebody is removing, at worst.
+            commit(&*target, batch).await?;
+            progress(done, all);
         }
         let back = self
             .read(entry.stamp, sealed.secrets().len() as u64)
@@ -157,10 +153,7 @@ impl Shelf {
             item: entry.item(),
             expect: Expect::Version(before.version()),
         };
-        match self.index.commit(vec![put]).await? {
-            Commit::Done => Ok(()),
-            Commit::Refused(_) => Err(WalletError::Contended),
-        }
+        commit(&*self.index, vec![put]).await
     }
 
     /// Removes a backup, whole or not: 2 commits for the index, 1 list for each page and 1 commit
@@ -179,10 +172,7 @@ impl Shelf {
                 id: item.id,
                 expect: item.version,
             });
-            match target.commit(changes.collect()).await? {
-                Commit::Done => {}
-                Commit::Refused(_) => return Err(WalletError::Contended),
-            }
+            commit(&*target, changes.collect()).await?;
             done += batch.len() as u64;
             progress(done, items.len() as u64);
         }
@@ -190,10 +180,7 @@ impl Shelf {
             id: index::id(entry.stamp),
             expect: State::Unfinished.version(),
         };
-        match self.index.commit(vec![gone]).await? {
-            Commit::Done => Ok(()),
-            Commit::Refused(_) => Err(WalletError::Contended),
-        }
+        commit(&*self.index, vec![gone]).await
     }
 
     /// Removes all but the newest `keep` whole backups, what is older than these, and what was
@@ -221,28 +208,4 @@ impl Shelf {
         }
         Ok(removed)
     }
-}
-
-/// Cuts items into commits within the limits of the store that takes them.
-pub(in crate::wallet) fn batches<'a>(
-    store: &dyn Store,
-    items: impl Iterator<Item = &'a Item>,
-) -> Vec<Vec<&'a Item>> {
-    let limits = store.limits();
-    let mut batches: Vec<Vec<&Item>> = Vec::new();
-    let mut bytes = 0;
-    for item in items {
-        let size = store.item_size(item);
-        match batches.last_mut() {
-            Some(batch) if batch.len() < limits.changes && bytes + size <= limits.commit_bytes => {
-                batch.push(item);
-                bytes += size;
-            }
-            _ => {
-                batches.push(vec![item]);
-                bytes = size;
-            }
-        }
-    }
-    batches
 }

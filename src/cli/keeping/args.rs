@@ -1,0 +1,126 @@
+//! The options of the commands that keep a wallet.
+
+use crate::cli::args::{Device, Memorable};
+use crate::cli::config::{Config, StoreKind, check_commit_limit};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::paths::Places;
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Write the backup to this file instead of beside the wallet in its store
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "keep"])]
+    pub to: Option<PathBuf>,
+    /// Show the backups beside the wallet, the oldest first; asks for no password
+    #[arg(long, conflicts_with = "keep")]
+    pub list: bool,
+    /// Then remove all but the newest N backups beside the wallet, and what was interrupted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep: Option<u16>,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// A backup beside the wallet, by its name or time, or a file [default: the newest beside it]
+    #[arg(value_name = "FROM")]
+    pub from: Option<OsString>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Where to, on a device that is not set up.
+    #[command(flatten)]
+    pub place: Place,
+    /// The device password's source.
+    #[command(flatten)]
+    pub device: Device,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// `migrate`.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Where to.
+    #[command(flatten)]
+    pub place: Place,
+    /// The memorable password's source.
+    #[command(flatten)]
+    pub memorable: Memorable,
+}
+
+/// Where a wallet goes.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Where the wallet is to be kept
+    #[arg(long, value_enum, value_name = "STORE")]
+    pub store: Option<StoreKind>,
+    /// The file of a local store [default: WALLET.sqlite in the data directory]
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub path: Option<PathBuf>,
+    /// The DynamoDB table, which wallets share [default: walletfs]
+    #[arg(long, value_name = "T", requires = "store")]
+    pub table: Option<String>,
+    /// The profile of AWS credentials [default: AWS's own rules]
+    #[arg(long, value_name = "P", requires = "store")]
+    pub profile: Option<String>,
+    /// The AWS region [default: AWS's own rules]
+    #[arg(long, value_name = "R", requires = "store")]
+    pub region: Option<String>,
+    /// A DynamoDB engine other than AWS's
+    #[arg(long, value_name = "URL", requires = "store")]
+    pub endpoint_url: Option<String>,
+    /// The most changes that the engine takes in one commit, if fewer than 100
+    #[arg(long, value_name = "N", requires = "store", value_parser = commit_limit)]
+    pub commit_limit: Option<usize>,
+}
+
+impl Place {
+    /// The configuration `of` with the store settings of these options. A setting that is not
+    /// given is as before, where the kind of store is.
+    pub(super) fn configure(
+        self,
+        kind: StoreKind,
+        of: Config,
+        places: &Places,
+        wallet: &str,
+    ) -> Result<Config, Failure> {
+        let before = match of.store == kind {
+            true => of.clone(),
+            false => Config::new(kind),
+        };
+        let mut config = Config {
+            store: kind,
+            path: self.path.or(before.path),
+            table: self.table.or(before.table),
+            profile: self.profile.or(before.profile),
+            region: self.region.or(before.region),
+            endpoint_url: self.endpoint_url.or(before.endpoint_url),
+            commit_limit: self.commit_limit.or(before.commit_limit),
+            ..of
+        };
+        if kind == StoreKind::Local {
+            // Said in full, so that another environment finds the same file.
+            let path = config.local_file(places, wallet);
+            let whole = std::path::absolute(&path).map_err(|error| {
+                Failure::new(Exit::Usage, format!("{}: {error}", path.display()))
+            })?;
+            config.path = Some(whole);
+        }
+        Ok(config)
+    }
+}
+
+fn commit_limit(text: &str) -> Result<usize, String> {
+    check_commit_limit(text.parse().map_err(|_| "not a number")?)
+}
