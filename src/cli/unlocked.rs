@@ -1,10 +1,10 @@
-//! A wallet that is open for one command, and closed when it ends.
+//! A wallet that is open for one command, and closed when it ends, where the command waits for more
+//! than the store: for a person, a file or another program.
 
 use super::args::Global;
-use super::config;
 use super::exit::{Exit, Failure};
 use super::opened::Access;
-use crate::crypto::SecretBytes;
+use crate::crypto::{DeviceKey, SecretBytes};
 use crate::wallet::Wallet;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -12,35 +12,39 @@ use tokio::runtime::Runtime;
 /// What is known before the password is.
 pub(super) struct Before {
     access: Access,
+    key: DeviceKey,
     runtime: Runtime,
 }
 
 impl Before {
-    /// Reads the configuration, and finds out before a password is asked for whether there is a
-    /// wallet.
+    /// Finds out before a password is asked for whether there is a wallet.
     pub(super) fn load(global: &Global) -> Result<Before, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
-        let access = runtime.block_on(Access::new(global))?;
-        config::load_key(&access.places, &access.name)?;
-        Ok(Before { access, runtime })
+        let (access, key) = runtime.block_on(async {
+            let access = Access::new(global).await?;
+            let key = access.key().await?;
+            Ok::<_, Failure>((access, key))
+        })?;
+        Ok(Before {
+            access,
+            key,
+            runtime,
+        })
     }
 
-    /// Runs what waits for a store or a process.
+    /// Runs what waits for a store.
     pub(super) fn wait<T>(&self, task: impl Future<Output = T>) -> T {
         self.runtime.block_on(task)
     }
 
     /// Unlocks the wallet.
     pub(super) fn unlock(&self, memorable: &SecretBytes) -> Result<Unlocked, Failure> {
-        let wallet = self.wait(async {
-            let key = self.access.key().await?;
-            self.access.unlock(&key, memorable).await
-        })?;
-        Ok(Unlocked(wallet))
+        self.wait(self.access.unlock(&self.key, memorable))
+            .map(Unlocked)
     }
 
     /// Ends whatever the store still does: a call that was given up must not hold the program.

@@ -31,15 +31,18 @@ impl Growing {
     /// Puts bytes behind those that are there.
     pub fn extend(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
+        // Where memory begins that nobody was told of yet.
+        let mut new = self.0.len();
         if needed > self.0.capacity() {
             let room = needed.max(2 * self.0.capacity()).max(FIRST);
             let mut grown = Zeroizing::new(Vec::with_capacity(room));
             grown.extend_from_slice(&self.0);
             // The old one is wiped as it goes.
             self.0 = grown;
+            new = 0;
         }
         self.0.extend_from_slice(bytes);
-        announce(&self.0);
+        announce(&self.0[new..]);
     }
 
     /// Reads to the end, at most `most` bytes; `false` if there are more.

@@ -170,7 +170,11 @@ impl Columns {
             }
             let site = url.as_deref().map(site);
             let (domain, access) = (cell(self.domain), cell(self.access));
-            let nowhere = self.dialect.nowhere();
+            // A table that files its lines, but not this one: the person is asked.
+            let nowhere = match self.domain {
+                Some(_) => "",
+                None => self.dialect.nowhere(),
+            };
             let (domain, access) = match self.dialect.by_site() {
                 true => (site, uid.as_deref().or(access.as_deref())),
                 false => {
