@@ -151,34 +151,32 @@ impl Wallet {
         let epoch = self.vault()?.newest_epoch();
         let (mut last, mut after) = (None, None);
         let mut done = 0;
+        let mut batch: Vec<Id> = Vec::new();
+        // What is sealed anew is as long as before; the head comes on top.
+        let head = {
+            let tip = self.held().tip.clone();
+            self.store.item_size(&tip.item)
+        };
+        let mut bytes = head;
         loop {
             let page = self.store.list(after).await?;
             after = check_order(&page, &mut last, after)?;
-            let mut batch: Vec<Id> = Vec::new();
-            // The head comes on top; what is sealed anew is as long as before.
-            let mut bytes = 0;
-            let head_bytes = {
-                let tip = self.held().tip.clone();
-                self.store.item_size(&tip.item)
-            };
             for item in page.items.into_iter().filter(|item| item.id != Id::Head) {
                 if !is_older(&item, epoch) {
                     done += 1;
                     continue;
                 }
                 let size = self.store.item_size(&item);
-                let full = batch.len() + 1 >= limits.changes
-                    || bytes + size + head_bytes > limits.commit_bytes;
-                if full {
+                if batch.len() + 1 >= limits.changes || bytes + size > limits.commit_bytes {
                     done += self.reseal(&mut batch, progress, done).await?;
-                    bytes = 0;
+                    bytes = head;
                 }
                 bytes += size;
                 batch.push(item.id);
                 self.keep_body(item.id, item.data);
             }
-            done += self.reseal(&mut batch, progress, done).await?;
             if after.is_none() {
+                self.reseal(&mut batch, progress, done).await?;
                 return Ok(());
             }
         }

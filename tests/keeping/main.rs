@@ -7,5 +7,6 @@ mod golden;
 mod migrate;
 #[path = "../support/python.rs"]
 mod python;
+mod rekey;
 mod restore;
 mod support;
