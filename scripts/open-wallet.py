@@ -3,6 +3,7 @@
 
     open-wallet.py FILE WALLET        two lines on stdin: device password, memorable password;
                                       prints {domain: {access: {uid, pwd, info: {key: value}}}}
+    open-wallet.py BACKUP             the same for a backup file
     open-wallet.py --vectors FILE     computes every test vector again, compares
 
 Needs PyPI's cryptography (44 or later) and cbor2; `scripts/tools python` installs them.
@@ -144,10 +145,37 @@ def open_part(keyring, wallet_id, id, aad, part):
     return uncbor(unpadded(AESGCM(key).decrypt(part[5:17], part[17:], aad))), epoch
 
 
-def open_wallet(file, wallet, device_password, memorable):
+def stored_items(file, wallet):
     database = sqlite3.connect(pathlib.Path(file).resolve().as_uri() + "?mode=ro", uri=True)
     query = "SELECT id, version, meta, data FROM items WHERE wallet = ? ORDER BY id"
-    items = list(database.execute(query, [wallet]))
+    return list(database.execute(query, [wallet]))
+
+
+def backup_items(file):
+    content = pathlib.Path(file).read_bytes()
+    need(content[:16] == b"walletfs backup\n", "no backup file")
+    need(content[16:20] == u32(1), "unknown format of a backup file")
+    need(sha256(content[:-32]) == content[-32:], "a damaged backup file")
+    at = 20
+
+    def take(length):
+        nonlocal at
+        at += length
+        return content[at - length : at]
+
+    def number(length):
+        return int.from_bytes(take(length), "big")
+
+    def part():
+        return take(number(4))
+
+    need({1, 2} <= uncbor(part()).keys(), "no description")
+    items = [(part().decode(), number(8), part(), part()) for _ in range(number(8))]
+    need(at == len(content) - 32, "a backup file of another length")
+    return items
+
+
+def open_wallet(items, device_password, memorable):
     need(items and items[-1][0] == "head", "no such wallet")
     *items, (_, generation, head_meta, head_data) = items
     head = uncbor(head_meta)
@@ -281,10 +309,11 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--vectors", file]:
             check_vectors(file)
-        case [file, wallet]:
+        case [_] | [_, _]:
+            read = backup_items if len(sys.argv) == 2 else stored_items
             passwords = [sys.stdin.buffer.readline().removesuffix(b"\n") for _ in range(2)]
             try:
-                print(json.dumps(open_wallet(file, wallet, *passwords), indent=2))
+                print(json.dumps(open_wallet(read(*sys.argv[1:]), *passwords), indent=2))
             except InvalidTag:
                 sys.exit("refused: not authentic")
         case _:

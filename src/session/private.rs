@@ -148,7 +148,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
     write_by(path, |file| file.write_all(content))
 }
 
-/// As [`write`], with the content that `fill` writes to the file, which it may also read again: an
+/// As [`write()`], with the content that `fill` writes to the file, which it may also read again: an
 /// error of it leaves the old content.
 pub fn write_by(
     path: &Path,

@@ -76,8 +76,12 @@ fn a_command_that_cannot_be_begun_has_a_shells_exit_code() {
 /// `walletfs exec`, in the background of the test, of a script that says where it is and then goes
 /// on; its number, the mount and its process.
 fn start(machine: &Machine, script: &str) -> (Child, PathBuf, u32) {
-    let script = format!("echo \"$WALLETFS_MOUNT\"; {script}");
-    let like = exec(machine, &["--timeout", "0"], &script);
+    start_script(machine, &format!("echo \"$WALLETFS_MOUNT\"; {script}"))
+}
+
+/// As [`start`], of a script that says so itself.
+fn start_script(machine: &Machine, script: &str) -> (Child, PathBuf, u32) {
+    let like = exec(machine, &["--timeout", "0"], script);
     let mut command = Command::new(like.get_program());
     command.args(like.get_args()).env_clear();
     for (name, value) in like.get_envs() {
@@ -111,9 +115,8 @@ fn signals_are_handed_on_and_the_command_decides() {
         nothing_left(&machine);
     }
     // It takes it and goes on to its end.
-    let script =
-        "trap 'ended=1' TERM; ended=; while test -z \"$ended\"; do sleep 0.05; done; exit 5";
-    let (mut child, _, _) = start(&machine, script);
+    let script = "trap 'ended=1' TERM; ended=; echo \"$WALLETFS_MOUNT\"; while test -z \"$ended\"; do sleep 0.05; done; exit 5";
+    let (mut child, _, _) = start_script(&machine, script);
     signal(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(5));
     nothing_left(&machine);

@@ -87,6 +87,11 @@ fn a_backup_is_made_listed_restored_and_pruned() {
     assert_eq!(list.lines().count(), 1, "{list}");
     let gone = refused(machine.with_passwords(["restore", &name]), 11);
     assert!(gone.contains("there is no backup"), "{gone}");
+    let last = name_in(&list);
+    let removed = told(machine.walletfs(["backup", "--delete", &last]));
+    assert_eq!(removed, format!("Removed {last}.\n"));
+    let gone = refused(machine.walletfs(["backup", "--delete", &last]), 11);
+    assert!(gone.contains("there is no backup"), "{gone}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod hiding;
 mod init;
 mod keeping;
 mod keys;
+mod killed;
 mod lifetimes;
 mod locks;
 mod logind;

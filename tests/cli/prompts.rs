@@ -19,6 +19,7 @@ fn init_by_question_and_answer() {
     terminal.expect("The same again: ").line(DEVICE);
     terminal.expect("New memorable password: ").line(MEMORABLE);
     terminal.expect("The same again: ").line(MEMORABLE);
+    terminal.expect("(yes, no) [no]").line("");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(

@@ -248,14 +248,22 @@ fn nothing_adds_up() {
             .unwrap()
     };
     let descriptors = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    // Every thread and buffer is in use by then, and the allocator has what it keeps.
-    read(10_000);
-    let (kilobytes, open) = (memory(), descriptors());
-    read(10_000);
-    let (after, still_open) = (memory(), descriptors());
-    println!("{kilobytes} kB, then {after} kB; {open} descriptors, then {still_open}");
-    // A few pages come and go: some bytes a read would be more.
-    assert!(after <= kilobytes + 64, "{kilobytes} kB, then {after} kB");
-    assert_eq!(open, still_open);
+    // Threads and buffers come into use and the allocator keeps some pages, on a busy machine later
+    // than on a quiet one; but a leak of some bytes a read shows in every round.
+    let mut steady = false;
+    for _ in 0..6 {
+        let (before, open) = (memory(), descriptors());
+        read(10_000);
+        let (after, still_open) = (memory(), descriptors());
+        println!("{before} kB, then {after} kB; {open} descriptors, then {still_open}");
+        steady = after <= before + 64 && open == still_open;
+        if steady {
+            break;
+        }
+    }
+    assert!(
+        steady,
+        "memory or descriptors grow with each round of reads"
+    );
     machine.walletfs(["lock"]).assert().success();
 }

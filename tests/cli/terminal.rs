@@ -97,7 +97,23 @@ impl Terminal {
     /// Waits for the end: exit code (128 and the signal for a death by one) and all that was on the
     /// screen.
     pub(crate) fn end(mut self) -> (i32, String) {
-        let status = self.child.wait().unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > end {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                self.seen.extend(
+                    self.screen
+                        .try_iter()
+                        .map(|more| String::from_utf8_lossy(&more).into_owned()),
+                );
+                panic!("it does not end; on the screen: {}", self.seen);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
         while let Ok(more) = self.screen.recv_timeout(Duration::from_secs(5)) {
             self.seen += &String::from_utf8_lossy(&more);
         }

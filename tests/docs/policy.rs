@@ -8,7 +8,11 @@ use crate::support::items::{create, delete, id, item, replace};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use walletfs::store::{Commit, DynamoOptions, Id, Store};
+use walletfs::crypto::{
+    HeadMeta, KdfParams, Keyring, OsRandom, SecretBytes, Way, derive_device_key,
+};
+use walletfs::store::{Commit, DynamoOptions, Id, Item, Store, StoreError};
+use walletfs::wallet::backup::{self, Sealed, Shelf, State};
 
 /// Completes the set of what `TransactWriteItems` may hold; the README says that it is not used.
 const EXCEPTED: &str = "dynamodb:ConditionCheckItem";
@@ -68,13 +72,23 @@ fn needs(request: &Request) -> Vec<Need> {
     }
 }
 
+/// Whether a key is like one of the patterns, of which `*` at the end is the only sign that is used.
+fn is_like(patterns: &Value, key: &str) -> bool {
+    strings(patterns)
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => key.starts_with(start),
+            None => key == pattern,
+        })
+}
+
 /// Whether a statement allows it. What concerns no item has no leading keys, and a condition on
 /// them would hold of it (`ForAllValues` of none): so it counts as allowed without a condition only.
 fn allows(statement: &Value, (action, keys): &Need) -> bool {
-    let condition = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+    let condition = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
     let confined = match condition {
         Value::Null => keys.is_empty(),
-        names => !keys.is_empty() && keys.iter().all(|key| strings(names).contains(key)),
+        names => !keys.is_empty() && keys.iter().all(|key| is_like(names, key)),
     };
     statement["Effect"] == "Allow" && strings(&statement["Action"]).contains(action) && confined
 }
@@ -132,12 +146,39 @@ async fn the_policy_is_the_least_that_is_needed() {
     assert!(asked.insert(EXCEPTED.into()), "it is used after all");
     assert_eq!(asked, strings(&wallet["Action"]));
 
+    // It allows the wallet's backups and their index, made, read and removed.
+    let store: Arc<dyn Store> = Arc::new(store);
+    let shelf = Shelf::beside(&store);
+    let backup = Sealed::new(vec![backed_up()]).expect("a head alone");
+    let made = shelf.put(&backup, 0, State::Whole, &backup::quietly).await;
+    made.expect("it is made");
+    let entry = shelf.list().await.expect("a list").remove(0);
+    shelf.get(entry.stamp).await.expect("it is there");
+    let removed = shelf.remove(&entry, &backup::quietly).await;
+    removed.expect("it is removed");
+
     // And it allows nothing of another wallet.
-    let other = engine
-        .connect(DynamoOptions {
-            endpoint_url: Some(proxy.url().into()),
-            ..engine.options("other")
-        })
-        .await;
-    assert!(other.get(Id::Head).await.is_err());
+    for other in ["other", "default2", "default.", "other.backup-index"] {
+        let refused = store.sibling(other).get(Id::Head).await;
+        assert!(matches!(refused, Err(StoreError::Denied(_))), "{other}");
+    }
+}
+
+/// A head whose public part is one: all that a backup is asked for before it is opened.
+fn backed_up() -> Item {
+    let password = SecretBytes::new(b"any".to_vec());
+    let (random, kdf) = (&OsRandom, KdfParams::LEAST);
+    let key = derive_device_key(&password, &[0; 16], kdf).expect("it is within bounds");
+    let way = Way::by_passwords(&key, &password, kdf, random).expect("it is within bounds");
+    let meta = HeadMeta {
+        wallet_id: [0; 16],
+        device_salt: [0; 16],
+        kdf,
+        slots: vec![way.wrap(&Keyring::new(random), &[0; 16], random)],
+        unknown: Default::default(),
+    };
+    Item {
+        meta: meta.encode(),
+        ..item(Id::Head, 1)
+    }
 }

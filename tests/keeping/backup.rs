@@ -191,3 +191,29 @@ async fn ten_thousand_secrets_are_a_bounded_number_of_requests() {
     let tally = calls.take();
     assert_eq!((tally.gets, tally.lists, tally.commits), (0, PAGES, 103));
 }
+
+/// Authentic all the same, and of this very secret, but of before.
+#[tokio::test(start_paused = true)]
+async fn what_is_replayed_is_told() {
+    let memory = Arc::new(MemoryStore::new());
+    let (wallet, _) = create(memory.clone()).await;
+    let id = add(&wallet, "bank", "savings", "old").await;
+    let old = memory.items()[&id].clone();
+    put(&wallet, id, "new").await;
+    let new = memory.items()[&id].clone();
+    let with_old_data = Item {
+        data: old.data.clone(),
+        ..new
+    };
+    for (item, told) in [
+        (with_old_data, format!("item {id} is damaged")),
+        (
+            old,
+            "the items are not those that the head vouches for".into(),
+        ),
+    ] {
+        memory.items().insert(id, item);
+        let made = wallet.back_up(&backup::quietly).await.unwrap();
+        assert_eq!(made.faults, [told]);
+    }
+}

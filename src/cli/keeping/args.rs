@@ -20,6 +20,9 @@ pub struct Backup {
     /// Then remove all but the newest N backups beside the wallet, and what was interrupted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub keep: Option<u16>,
+    /// Remove this backup beside the wallet, by its name or time; asks for no password
+    #[arg(long, value_name = "BACKUP", conflicts_with_all = ["to", "list", "keep"])]
+    pub delete: Option<String>,
     /// The memorable password's source.
     #[command(flatten)]
     pub memorable: Memorable,

@@ -11,7 +11,7 @@ use crate::crypto::{HeadMeta, SecretBytes};
 use crate::session::private;
 use crate::wallet::backup::file::{self, Description};
 use crate::wallet::backup::{Entry, Sealed, Shelf, State};
-use crate::wallet::{Clock, SystemClock};
+use crate::wallet::{Clock, SystemClock, WalletError};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::Path;
@@ -24,6 +24,9 @@ pub(in crate::cli) fn run(global: &Global, args: Backup) -> Result<(), Failure> 
         let access = Access::new(global).await?;
         if args.list {
             return Ok((list(&access).await?, Vec::new()));
+        }
+        if let Some(name) = &args.delete {
+            return Ok((delete(&access, name).await?, Vec::new()));
         }
         let password = password.existing()?;
         match &args.to {
@@ -83,6 +86,17 @@ async fn beside(
         }
     }
     Ok((report, made.faults))
+}
+
+async fn delete(access: &Access, name: &str) -> Result<String, Failure> {
+    let shelf = Shelf::beside(&access.store);
+    let entries = shelf.list().await?;
+    let meant = shelf.parse(name);
+    let entry = entries.iter().find(|entry| Some(entry.stamp) == meant);
+    let entry = entry.ok_or_else(|| WalletError::NoSuchBackup(name.escape_debug().to_string()))?;
+    let bar = Progress::new("removing", 0);
+    shelf.remove(entry, &showing(&bar)).await?;
+    Ok(format!("Removed {}.\n", shelf.name(entry.stamp)))
 }
 
 async fn list(access: &Access) -> Result<String, Failure> {
