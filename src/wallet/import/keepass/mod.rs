@@ -5,11 +5,15 @@
 //! Nothing of the document's own making is expanded: a document type is refused, and so is every
 //! entity but XML's five.
 
-use super::{Fields, Found, MOST_BYTES, Source, SourceError, Text, moment, parse_moment};
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use super::{MOST_BYTES, Source, SourceError};
 use crate::crypto::SecretBytes;
-use crate::wallet::Field;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use entry::Entry;
 use flate2::read::GzDecoder;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -23,8 +27,6 @@ pub const NOWHERE: &str = "keepass";
 
 /// Elements within elements.
 const DEEPEST: usize = 100;
-/// Seconds from the year 1, which KDBX counts from, to 1970.
-const YEAR_1: i64 = 62_135_596_800;
 
 /// Opens the values that a KDBX file protects, in the order of the document.
 pub(super) type Unprotect<'a> = &'a mut dyn FnMut(&mut [u8]);
@@ -167,18 +169,6 @@ struct Element {
 struct Group {
     name: String,
     uuid: String,
-}
-
-#[derive(Default)]
-struct Entry {
-    changed: Option<i64>,
-    tags: Text,
-    strings: Vec<(Text, SecretBytes)>,
-    files: Vec<(Text, usize)>,
-    /// Of the string or file that is open.
-    key: Text,
-    value: Option<SecretBytes>,
-    file: Option<usize>,
 }
 
 impl Name {
@@ -373,87 +363,6 @@ impl Document<'_> {
     }
 }
 
-impl Entry {
-    fn ended(
-        &mut self,
-        name: Name,
-        parent: Option<Name>,
-        element: &Element,
-        text: &str,
-        value: Option<SecretBytes>,
-    ) {
-        match (name, parent) {
-            (Name::Key, Some(Name::String | Name::Binary)) => self.key = Text::new(text),
-            (Name::Value, Some(Name::String)) => self.value = value,
-            (Name::Value, Some(Name::Binary)) => self.file = element.file,
-            (Name::Changed, Some(Name::Times)) => self.changed = changed(text),
-            (Name::Tags, Some(Name::Entry)) => self.tags = Text::new(text),
-            (Name::String, Some(Name::Entry)) => {
-                let key = std::mem::take(&mut self.key);
-                if let Some(value) = self.value.take() {
-                    self.strings.push((key, value));
-                }
-            }
-            (Name::Binary, Some(Name::Entry)) => {
-                let key = std::mem::take(&mut self.key);
-                if let Some(file) = self.file.take() {
-                    self.files.push((key, file));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The secret, and how many of its files are not there.
-    fn into_found(
-        self,
-        origin: String,
-        domain: &str,
-        attached: &BTreeMap<usize, Arc<SecretBytes>>,
-    ) -> Result<(Found, usize), SourceError> {
-        let mut fields = Fields::changed(self.changed);
-        let mut title = Text::default();
-        let mut later = Vec::new();
-        for (key, value) in self.strings {
-            match &*key {
-                "Title" => {
-                    let text = std::str::from_utf8(value.expose());
-                    title = Text::new(text.unwrap_or_default());
-                }
-                "UserName" if !value.is_empty() => fields.put(Field::Uid, value),
-                "Password" if !value.is_empty() => fields.put(Field::Pwd, value),
-                "UserName" | "Password" => {}
-                "URL" => later.push(("url", value)),
-                "Notes" => later.push(("notes", value)),
-                key => fields.info(key, value)?,
-            }
-        }
-        for (key, value) in later {
-            if !value.is_empty() {
-                fields.info(key, value)?;
-            }
-        }
-        fields.note("tags", Some(&self.tags))?;
-        let mut missing = 0;
-        for (name, file) in self.files {
-            match attached.get(&file) {
-                Some(content) => fields.info(&name, content.duplicate())?,
-                None => missing += 1,
-            }
-        }
-        Ok((fields.into_found(origin, domain, &title), missing))
-    }
-}
-
-/// A moment: ISO 8601 in an export, Base64 of the seconds since the year 1 in KDBX 4.
-fn changed(text: &str) -> Option<i64> {
-    parse_moment(text).or_else(|| {
-        let bytes = STANDARD.decode(text).ok()?;
-        let seconds = i64::from_le_bytes(bytes.try_into().ok()?);
-        moment::from_seconds(seconds.checked_sub(YEAR_1)?)
-    })
-}
-
 fn base64(text: &str) -> Result<Vec<u8>, SourceError> {
     let decoded = STANDARD.decode(text.trim_ascii());
     decoded.map_err(|_| SourceError::malformed("a value of it is not Base64"))
@@ -477,150 +386,4 @@ pub(super) fn unpacked(packed: &[u8], most: usize) -> Result<Zeroizing<Vec<u8>>,
         )));
     }
     Ok(content)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    fn document(meta: &str, root: &str) -> String {
-        format!(
-            "<?xml version=\"1.0\"?><KeePassFile><Meta>{meta}</Meta><Root><Group><UUID>r</UUID>\
-             <Name>Home</Name>{root}</Group></Root></KeePassFile>"
-        )
-    }
-
-    fn entry(title: &str, more: &str) -> String {
-        format!(
-            "<Entry><UUID>e</UUID><Times><LastModificationTime>2020-02-01T08:27:03Z\
-             </LastModificationTime></Times><String><Key>Title</Key><Value>{title}</Value></String>\
-             {more}</Entry>"
-        )
-    }
-
-    fn string(key: &str, value: &str) -> String {
-        format!("<String><Key>{key}</Key><Value>{value}</Value></String>")
-    }
-
-    fn told(xml: &str) -> String {
-        match read(xml.as_bytes()) {
-            Ok(_) => panic!("it should be refused"),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    #[test]
-    fn an_export_is_taken_whole() {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(b"packed").unwrap();
-        let gzip = STANDARD.encode(gzip.finish().unwrap());
-        let meta = format!(
-            "<RecycleBinUUID>bin</RecycleBinUUID><Binaries><Binary ID=\"0\" Compressed=\"True\">\
-             {gzip}</Binary><Binary ID=\"1\">cGxhaW4=</Binary></Binaries>"
-        );
-        let more = [
-            string("UserName", "joe &amp; co"),
-            "<String><Key>Password</Key><Value ProtectInMemory=\"True\"><![CDATA[a<b]]>&#x20;\
-             </Value></String>"
-                .into(),
-            string("URL", ""),
-            string("Notes", "two\nlines"),
-            string("notes", "own"),
-            string("empty", ""),
-            "<Binary><Key>a</Key><Value Ref=\"0\"/></Binary><Binary><Key>b</Key>\
-             <Value Ref=\"1\"/></Binary><Binary><Key>c</Key><Value Ref=\"9\"/></Binary>"
-                .into(),
-            format!(
-                "<History>{}</History>",
-                entry("old", &string("UserName", "old"))
-            ),
-        ]
-        .concat();
-        let inner = format!(
-            "<Group><Name>bank</Name><Group><Name>eu</Name>{}</Group></Group>\
-             <Group><UUID>bin</UUID><Name>Bin</Name>{}</Group>{}",
-            entry("main", &more),
-            entry("gone", ""),
-            entry("top", ""),
-        );
-        let source = read(document(&meta, &inner).as_bytes()).unwrap();
-        let names: Vec<_> = source
-            .secrets
-            .iter()
-            .map(|found| (found.domain.as_str(), found.access.as_str()))
-            .collect();
-        assert_eq!(names, [("bank/eu", "main"), ("Home", "top")]);
-        let fields = &source.secrets[0].fields;
-        let expected = [
-            (Field::Uid, "joe & co"),
-            (Field::Pwd, "a<b "),
-            (Field::Info("a".into()), "packed"),
-            (Field::Info("b".into()), "plain"),
-            (Field::Info("empty".into()), ""),
-            (Field::Info("notes".into()), "own"),
-            (Field::Info("notes 2".into()), "two\nlines"),
-        ];
-        for (field, value) in &expected {
-            assert_eq!(fields[field].value.expose(), value.as_bytes());
-            assert_eq!(fields[field].mtime_ns, Some(1_580_545_623_000_000_000));
-        }
-        assert_eq!(fields.len(), expected.len());
-        let left: Vec<_> = source.left_out.iter().map(|s| &s[..10]).collect();
-        assert_eq!(left, ["1 entries ", "1 old vers"]);
-        assert_eq!(source.lost.len(), 1);
-    }
-
-    #[test]
-    fn nothing_of_the_documents_own_making_is_expanded() {
-        let laughs = "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"Secret\">\
-                      <!ENTITY b \"&a;&a;\">]><KeePassFile>&b;</KeePassFile>";
-        assert!(told(laughs).contains("document type"));
-        let entity = document("", &entry("&Secret;", ""));
-        let told = told(&entity);
-        assert!(
-            told.contains("entity") && !told.contains("Secret"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn what_is_no_whole_document_is_refused() {
-        let whole = document("", &entry("t", &string("Password", "Secret")));
-        assert!(read(whole.as_bytes()).is_ok());
-        for end in 0..whole.len() - 1 {
-            assert!(!told(&whole[..end]).contains("Secret"), "{end}");
-        }
-        for xml in [
-            "<html></html>",
-            "<KeePassFile></KeePassFile>",
-            "<KeePassFile><Root></KeePassFile>",
-            &document(
-                "",
-                &format!("{}{}", "<Group>".repeat(200), "</Group>".repeat(200)),
-            ),
-            &document(
-                "",
-                &entry(
-                    "t",
-                    "<String><Key>k</Key><Value Protected=\"True\">Secret</Value></String>",
-                ),
-            ),
-        ] {
-            assert!(!told(xml).contains("Secret"));
-        }
-    }
-
-    #[test]
-    fn what_is_packed_is_not_unpacked_beyond_a_bound() {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&vec![0; 100_001]).unwrap();
-        let gzip = gzip.finish().unwrap();
-        assert_eq!(unpacked(&gzip, 100_001).unwrap().len(), 100_001);
-        assert!(matches!(
-            unpacked(&gzip, 100_000),
-            Err(SourceError::TooLarge(_))
-        ));
-        assert!(unpacked(&gzip[..gzip.len() - 9], 200_000).is_err());
-    }
 }
