@@ -114,7 +114,7 @@ mod tests {
         assert!(wrong(abandon(23)).contains("24 words"));
         assert!(wrong(format!("{} about", abandon(11))).contains("24 words"));
         assert!(wrong(String::new()).contains("24 words"));
-        let unknown = wrong(format!("{} Secret", abandon(23)));
-        assert!(unknown.contains("list") && !unknown.to_lowercase().contains("secret"));
+        let unknown = wrong(format!("{} Walletfs", abandon(23)));
+        assert!(unknown.contains("list") && !unknown.to_lowercase().contains("walletfs"));
     }
 }
