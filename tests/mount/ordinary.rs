@@ -94,7 +94,7 @@ for what, *calls in [
     ('levels', lambda: op('../x', create), lambda: os.mkdir('x'), lambda: os.rename('f', '../f'),
         lambda: os.rename('../f', 'f')),
     ('names', lambda: op(b'\\xff', create), lambda: op('%25', create)),
-    ('size', lambda: os.truncate('g', 1 << 20)), ('probe', lambda: op('4913', create)),
+    ('size', lambda: os.truncate('g', 1 << 20)), ('probe', lambda: op('4913', create | os.O_EXCL)),
     ('tmpfile', lambda: op('.', os.O_TMPFILE | os.O_RDWR)), ('fallocate', fallocate),
     ('exchange', lambda: exchange(b'f', b'g'), lambda: exchange(b'f', b'g'))]:
     print(what, *map(name, calls))
