@@ -15,7 +15,7 @@
 //! | the time of a directory that a file came to      | now          | the file's           |
 //! | a name that is not UTF-8; another spelling       | made         | EILSEQ; EINVAL       |
 //! | a file of a megabyte                             | made         | EFBIG                |
-//! | a file `4913`                                    | made         | EPERM                |
+//! | a file `4913` with O_EXCL                        | made         | EPERM                |
 //! | O_TMPFILE; fallocate                             | done         | ENOTSUP              |
 //! | extended attributes                              | kept         | ENOTSUP              |
 //! | RENAME_EXCHANGE                                  | done         | EINVAL               |
