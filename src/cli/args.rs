@@ -381,7 +381,7 @@ fn wallet_name(name: &str) -> Result<String, &'static str> {
     }
 }
 
-fn commit_limit(text: &str) -> Result<usize, String> {
+pub(super) fn commit_limit(text: &str) -> Result<usize, String> {
     check_commit_limit(text.parse().map_err(|_| "not a number")?)
 }
 

@@ -6,6 +6,7 @@
 
 use super::head::Head;
 use super::life::{by_passwords, find, open};
+use super::load::{BETWEEN, EMPTY_PAGES, LISTINGS, MORE_ITEMS};
 use super::name;
 use super::patience::Patience;
 use super::record::{Data, Field, Meta};
@@ -17,15 +18,7 @@ use crate::store::{Change, Commit, Cursor, Id, Item, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::sleep;
-
-/// Listings that must contradict one head before that is a fault, and the time between them.
-const LISTINGS: u32 = 3;
-const BETWEEN: Duration = Duration::from_secs(1);
-
-/// Pages that a listing may have: far above any wallet.
-const MOST_PAGES: usize = 100_000;
 
 /// Something that is not as a walletfs leaves it. Its text may hold the name of a secret: it is for
 /// the person who asked, and for no log.
@@ -64,7 +57,11 @@ impl fmt::Display for Fault {
             Some(Touched {
                 name: Some((domain, access)),
                 ..
-            }) => write!(f, "{domain}/{access}: {}", self.what),
+            }) => {
+                // A name may hold what moves a terminal's cursor.
+                let (domain, access) = (domain.escape_debug(), access.escape_debug());
+                write!(f, "{domain}/{access}: {}", self.what)
+            }
             Some(Touched { id, .. }) => write!(f, "item {id}: {}", self.what),
         }
     }
@@ -208,9 +205,13 @@ impl Wallet {
         let mut survey = Survey::default();
         let mut met = BTreeSet::new();
         let mut names: BTreeMap<(Arc<str>, Arc<str>), Id> = BTreeMap::new();
+        let most = head.data.count.saturating_mul(2).saturating_add(MORE_ITEMS);
         let mut after = None;
-        for _ in 0..MOST_PAGES {
+        let mut empty = 0;
+        // A store that makes up items is not listened to for ever.
+        while met.len() as u64 <= most && empty <= EMPTY_PAGES {
             let page = self.store.list(after).await?;
+            empty = if page.items.is_empty() { empty + 1 } else { 0 };
             for item in page.items.iter().filter(|item| item.id != Id::Head) {
                 if !met.insert(item.id) {
                     survey.fault(None, "the store lists an item twice".into(), false);
@@ -229,7 +230,7 @@ impl Wallet {
             }
         }
         Err(WalletError::Integrity(
-            "the store's listing does not lead on".into(),
+            "the store's listing does not come to an end".into(),
         ))
     }
 

@@ -11,7 +11,7 @@
 
 use super::edit::Edit;
 use super::head::Head;
-use super::load::check_order;
+use super::load::{EMPTY_PAGES, MORE_ITEMS, check_order};
 use super::patience::Patience;
 use super::seal::{Ready, next, put_head};
 use super::snapshot::{Contents, is_older};
@@ -158,9 +158,18 @@ impl Wallet {
             self.store.item_size(&tip.item)
         };
         let mut bytes = head;
+        let most = 2 * self.held().snapshot.len() as u64 + MORE_ITEMS;
+        let (mut listed, mut empty) = (0, 0);
         loop {
             let page = self.store.list(after).await?;
             after = check_order(&page, &mut last, after)?;
+            listed += page.items.len() as u64;
+            empty = if page.items.is_empty() { empty + 1 } else { 0 };
+            if listed > most || empty > EMPTY_PAGES {
+                return Err(WalletError::Integrity(
+                    "the store's listing does not come to an end".into(),
+                ));
+            }
             for item in page.items.into_iter().filter(|item| item.id != Id::Head) {
                 if !is_older(&item, epoch) {
                     done += 1;

@@ -206,6 +206,59 @@ async fn names_that_collide_or_cannot_be_shown_are_told_and_stay() {
     let _ = ids;
 }
 
+/// A store that makes up items without end is not listened to for ever, by a check or by a rekey;
+/// and what a terminal would take for a command is shown as text.
+#[tokio::test(start_paused = true)]
+async fn made_up_items_end_and_names_are_shown_as_text() {
+    let (store, a, key, ids) = filled(1).await;
+    a.rename(ids[0], "d\u{1b}[2J", "a", None).await.unwrap();
+    flip(&store, ids[0], false);
+    let (_, findings) = inspect(&store, &key).await;
+    assert!(
+        told(&findings)[0].starts_with("d\\u{1b}[2J/a: its values"),
+        "{findings:?}"
+    );
+    flip(&store, ids[0], false);
+
+    let made_up = |from: usize| {
+        let from_ = std::sync::atomic::AtomicUsize::new(0);
+        move |after: Option<Cursor>, page: Page| {
+            if from_.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < from {
+                return page;
+            }
+            let first = match after {
+                Some(Cursor(Id::Secret(raw))) => u128::from_be_bytes(raw) + 1,
+                _ => 0,
+            };
+            let item = |n: u128| Item {
+                id: Id::Secret((first + n).to_be_bytes()),
+                version: 1,
+                meta: Bytes::from_static(b"m"),
+                data: Bytes::from_static(b"d"),
+            };
+            let items: Vec<Item> = (0..1000).map(item).collect();
+            let next = Some(Cursor(items[999].id));
+            Page { items, next }
+        }
+    };
+    let liar = Liar::new(store.clone());
+    liar.pages(made_up(0));
+    let seen = Seen::in_memory();
+    let endless = Wallet::inspect(liar, seen, &key, &memorable(), options()).await;
+    assert!(matches!(endless.err(), Some(WalletError::Integrity(_))));
+
+    let liar = Liar::new(store.clone());
+    // Unlocking, loading and counting under the new key are honest.
+    liar.pages(made_up(3));
+    let seen = Seen::in_memory();
+    let wallet = Wallet::unlock(liar, seen, &key, &memorable(), options()).await;
+    let endless = wallet.unwrap().rekey(None, |_| {}).await;
+    assert!(
+        matches!(endless, Err(WalletError::Integrity(_))),
+        "{endless:?}"
+    );
+}
+
 /// Another device that commits while it looks causes no false alarm.
 #[tokio::test(start_paused = true)]
 async fn an_honest_writer_is_no_fault() {

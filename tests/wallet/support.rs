@@ -436,6 +436,16 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Listens for as long as what is returned lives.
     pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        // Somebody always listens: else tracing may note of a place, when another thread comes by,
+        // that nobody does.
+        static ALWAYS: std::sync::Once = std::sync::Once::new();
+        ALWAYS.call_once(|| {
+            let nowhere = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_writer(std::io::sink)
+                .finish();
+            tracing::subscriber::set_global_default(nowhere).unwrap();
+        });
         let to = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)

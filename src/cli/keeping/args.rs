@@ -1,7 +1,7 @@
 //! The options of the commands that keep a wallet.
 
-use crate::cli::args::{Device, Memorable};
-use crate::cli::config::{Config, StoreKind, check_commit_limit};
+use crate::cli::args::{Device, Memorable, commit_limit};
+use crate::cli::config::{Config, StoreKind};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::paths::Places;
 use clap::Args;
@@ -122,8 +122,4 @@ impl Place {
         }
         Ok(config)
     }
-}
-
-fn commit_limit(text: &str) -> Result<usize, String> {
-    check_commit_limit(text.parse().map_err(|_| "not a number")?)
 }
