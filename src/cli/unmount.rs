@@ -6,7 +6,9 @@ use crate::session::control::{self, Reply, Request};
 use crate::session::mountpoint;
 use crate::session::registry::{self, Live};
 use crate::session::status::Failures;
+use crate::session::sys::Process;
 use std::path::Path;
+use std::time::Duration;
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &Unmount) -> Result<(), Failure> {
@@ -67,6 +69,9 @@ pub(super) enum Asked {
     Left,
 }
 
+/// Longest wait for a process that has locked: what is left to it is its exit.
+const EXIT_TIME: Duration = Duration::from_secs(5);
+
 /// Asks the process of a mount to lock.
 pub(super) fn ask(live: Live, discard: bool) -> Result<Asked, Failure> {
     let (dir, pid) = (live.record.mountpoint, live.record.pid);
@@ -76,8 +81,19 @@ pub(super) fn ask(live: Live, discard: bool) -> Result<Asked, Failure> {
         );
         Failure::new(Exit::Failed, message)
     };
+    // It closes the connection a moment before it is gone. None: it has gone already, or the kernel
+    // is older than Linux 5.3; then the closed connection must do.
+    let process = Process::of(pid).ok();
+    let left = || {
+        if let Some(process) = &process {
+            let _ = process.wait(EXIT_TIME);
+        }
+    };
     match control::ask(live.stream, &Request::Lock { discard }) {
-        Ok(Some(Reply::Locked { discarded })) => Ok(Asked::Locked { discarded }),
+        Ok(Some(Reply::Locked { discarded })) => {
+            left();
+            Ok(Asked::Locked { discarded })
+        }
         Ok(Some(Reply::Unsaved { files, failures })) => {
             let reasons = failures.iter().map(|failure| {
                 let Failures { reason, files } = failure;
@@ -88,7 +104,10 @@ pub(super) fn ask(live: Live, discard: bool) -> Result<Asked, Failure> {
                 reasons: reasons.collect(),
             })
         }
-        Ok(None) => Ok(Asked::Left),
+        Ok(None) => {
+            left();
+            Ok(Asked::Left)
+        }
         Ok(Some(Reply::Refused { message })) => Err(failed(&message)),
         Ok(Some(Reply::Status { .. })) => Err(failed(&"it answered something else")),
         Err(error) => Err(failed(&error)),

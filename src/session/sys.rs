@@ -310,6 +310,38 @@ pub fn send_signal(child: &std::process::Child, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// A process by a descriptor, which names it even after its number went to another
+/// (pidfd_open(2)).
+pub struct Process(OwnedFd);
+
+impl Process {
+    /// The process of this number, while it runs.
+    pub fn of(pid: u32) -> io::Result<Process> {
+        let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+        // SAFETY: takes two integers, touches no memory. Asked as a system call, since musl has no
+        // wrapper.
+        let number = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        if number < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let number = RawFd::try_from(number).map_err(io::Error::other)?;
+        // SAFETY: the descriptor was made by the call above and is known to nobody else.
+        Ok(Process(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    /// Waits until it has ended, at most for `longest`. Whether it has.
+    pub fn wait(&self, longest: Duration) -> io::Result<bool> {
+        let mut asked = libc::pollfd {
+            fd: self.0.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let longest = libc::c_int::try_from(longest.as_millis()).unwrap_or(libc::c_int::MAX);
+        // SAFETY: `asked` is one valid pollfd, alive and unshared during the call.
+        Ok(check(unsafe { libc::poll(&mut asked, 1, longest) })? > 0)
+    }
+}
+
 /// Ends this process as an interrupt does, so that a shell sees why (signal(7)).
 pub fn die_of_interrupt() -> ! {
     // SAFETY: SIG_DFL is a valid disposition; raise touches no memory.
@@ -332,6 +364,21 @@ mod tests {
         let first = boottime();
         assert!(first > Duration::ZERO);
         assert!(boottime() >= first);
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_waited_for() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let process = Process::of(child.id()).unwrap();
+        assert!(!process.wait(Duration::from_millis(20)).unwrap());
+        drop(child.stdin.take());
+        assert!(process.wait(Duration::from_secs(60)).unwrap());
+        child.wait().unwrap();
+        assert!(process.wait(Duration::ZERO).unwrap());
+        assert!(Process::of(child.id()).is_err());
     }
 
     #[test]
