@@ -7,7 +7,7 @@ use super::init::utc;
 use super::opened::{self, Access};
 use super::prompt;
 use crate::crypto::SecretBytes;
-use crate::wallet::{Options, Rollback, Wallet, WalletError};
+use crate::wallet::{Rollback, Wallet, WalletError};
 
 /// Unlocks the wallet; if it contradicts what this device has seen, asks, and goes on from what the
 /// store shows.
@@ -15,7 +15,7 @@ pub(super) fn rollback(global: &Global, memorable: &SecretBytes) -> Result<(), F
     opened::run(async {
         let access = Access::new(global).await?;
         let key = access.key().await?;
-        let (store, seen, o) = (access.store.clone(), access.seen(), Options::default());
+        let (store, seen, o) = (access.store.clone(), access.seen(), access.options()?);
         let both = match Wallet::unlock(store, seen, &key, memorable, o).await {
             Ok(_) => {
                 note("the store shows nothing older than this device has seen: nothing to accept");
@@ -25,7 +25,7 @@ pub(super) fn rollback(global: &Global, memorable: &SecretBytes) -> Result<(), F
             Err(error) => return Err(error.into()),
         };
         ask(&both)?;
-        let (store, seen, o) = (access.store.clone(), access.seen(), Options::default());
+        let (store, seen, o) = (access.store.clone(), access.seen(), access.options()?);
         let accepted =
             Wallet::unlock_rolled_back(store, seen, &key, memorable, &both.found, o).await?;
         let generation = accepted.head_info().generation;

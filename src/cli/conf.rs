@@ -6,7 +6,7 @@ use super::config::{Config, StoreKind, TABLE};
 use super::exit::{Exit, Failure, print};
 use super::paths::Places;
 use super::session::{LIFETIME, TIMEOUT};
-use crate::store::Limits;
+use crate::store::{Limits, remove_replica};
 use crate::wallet::Options;
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
@@ -31,7 +31,7 @@ enum Takes {
     Seconds,
 }
 
-const KEYS: [Key; 12] = [
+const KEYS: [Key; 13] = [
     key("store", Takes::Word(&["local", "dynamodb"])),
     key("path", Takes::Path),
     key("table", Takes::Text),
@@ -42,6 +42,7 @@ const KEYS: [Key; 12] = [
     key("timeout", Takes::Whole("seconds; 0 is never")),
     key("lifetime", Takes::Whole("seconds; 0 is never")),
     key("cache-ttl", Takes::Seconds),
+    key("replica", Takes::Word(&["on", "off"])),
     key("audit", Takes::Path),
     key(
         "log-level",
@@ -66,7 +67,11 @@ pub(super) fn run(global: &Global, args: &args::Conf) -> Result<(), Failure> {
     };
     if args.unset || args.value.is_some() {
         let changed = change(&config, name, args.value.as_deref())?;
-        return changed.save(&places, &global.wallet);
+        changed.save(&places, &global.wallet)?;
+        if !changed.has_replica() {
+            remove_replica(&places.replica_file(&global.wallet))?;
+        }
+        return Ok(());
     }
     let all = effective(&config, &places, &global.wallet)?;
     let value = all.get(name).ok_or_else(|| unknown(name))?;
@@ -88,6 +93,11 @@ fn change(config: &Config, name: &str, value: Option<&OsStr>) -> Result<Config, 
     match value {
         Some(value) => {
             let value = key.takes.parse(value).ok_or_else(refused)?;
+            if name == "replica" && value == "on" && config.store == StoreKind::Local {
+                let message = "a replica is for a wallet in DynamoDB; this one is on this device \
+                     already";
+                return Err(Failure::new(Exit::Usage, message));
+            }
             map.insert(name.to_owned(), value);
         }
         None if name == "store" => {
@@ -159,6 +169,7 @@ fn effective(
             "timeout" => json!(TIMEOUT),
             "lifetime" => json!(LIFETIME),
             "cache-ttl" => number(Options::default().cache_ttl.as_secs_f64()),
+            "replica" => json!("off"),
             "log-level" => json!("info"),
             _ => Value::Null,
         };
@@ -269,6 +280,8 @@ mod tests {
             ("commit-limit", "1", "from 2 to 100"),
             ("log-level", "loud", "one of error"),
             ("store", "cloud", "one of local"),
+            ("replica", "on", "for a wallet in DynamoDB"),
+            ("replica", "maybe", "one of on, off"),
             ("table", "", "a text"),
             ("colour", "blue", "there is no setting `colour`"),
             ("no such\n", "x", "there is no setting `no such\\n`"),

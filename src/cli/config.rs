@@ -60,6 +60,16 @@ impl From<LogLevel> for Level {
     }
 }
 
+/// On or off.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
 /// The table of a wallet in DynamoDB, unless another is named.
 pub const TABLE: &str = "walletfs";
 
@@ -101,6 +111,10 @@ pub struct Config {
     /// Seconds that the files are shown without asking the store. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<Seconds>,
+    /// Whether a copy of the sealed items is kept on this device, for a wallet in DynamoDB.
+    /// Default: off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Switch>,
     /// Where opens of secrets are written down, absolute. Default: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<PathBuf>,
@@ -173,6 +187,7 @@ impl Config {
             timeout: None,
             lifetime: None,
             cache_ttl: None,
+            replica: None,
             audit: None,
             device_salt: None,
             log_level: None,
@@ -221,6 +236,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Whether a copy of the sealed items is kept on this device. A local wallet is on it already.
+    pub fn has_replica(&self) -> bool {
+        self.store == StoreKind::Dynamodb && self.replica == Some(Switch::On)
     }
 
     /// Writes the configuration of a wallet on this device, whole or not at all.

@@ -3,7 +3,7 @@
 
 use super::accept;
 use super::args::{Global, Mount};
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, note};
 use super::password::{Source, Which};
 use super::session::{Particular, Setup};
 use crate::session::daemon::{self, Outcome};
@@ -42,7 +42,10 @@ pub(super) fn run(global: &Global, args: Mount) -> Result<(), Failure> {
         no_exec: args.no_exec,
         leash: None,
     };
-    let ready = || {
+    let ready = |notice: Option<String>| {
+        if let Some(notice) = notice {
+            note(&notice);
+        }
         notify::ready();
         Ok(())
     };
@@ -66,8 +69,8 @@ fn background(global: &Global, args: Mount) -> Result<(), Failure> {
     })?;
     let made_for_a_command = args.leash.then(|| args.dir.clone());
     let mut herald = Some(herald);
-    let ended = begin(global, args, input, || match herald.take() {
-        Some(herald) => herald.tell(&Outcome::Ready),
+    let ended = begin(global, args, input, |notice| match herald.take() {
+        Some(herald) => herald.tell(&Outcome::Ready { notice }),
         None => Ok(()),
     });
     if let Some(dir) = made_for_a_command {
@@ -89,7 +92,7 @@ fn begin(
     global: &Global,
     args: Mount,
     input: fs::File,
-    ready: impl FnOnce() -> io::Result<()>,
+    ready: impl FnOnce(Option<String>) -> io::Result<()>,
 ) -> Result<Ended, Failure> {
     sys::set_umask(0o077);
     let hardening = Hardening::apply();

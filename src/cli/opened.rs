@@ -57,6 +57,14 @@ impl Access {
         device::key(&self.places, &self.name, &*self.store).await
     }
 
+    /// How its wallet is opened.
+    pub(super) fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
+            replica: store::replica(&self.config, &self.places, &self.name)?,
+            ..Options::default()
+        })
+    }
+
     /// Unlocks by the device's key and this password.
     pub(super) async fn unlock(
         &self,
@@ -64,7 +72,7 @@ impl Access {
         memorable: &SecretBytes,
     ) -> Result<Arc<Wallet>, Failure> {
         let store = self.store.clone();
-        let opened = Wallet::unlock(store, self.seen(), key, memorable, Options::default()).await;
+        let opened = Wallet::unlock(store, self.seen(), key, memorable, self.options()?).await;
         self.explained(opened.map_err(Failure::from)).await
     }
 
@@ -72,7 +80,7 @@ impl Access {
     pub(super) async fn recover(&self, typed: &SecretBytes) -> Result<Arc<Wallet>, Failure> {
         let key = recovery_key(typed)?;
         let store = self.store.clone();
-        Ok(Wallet::recover(store, self.seen(), key, Options::default()).await?)
+        Ok(Wallet::recover(store, self.seen(), key, self.options()?).await?)
     }
 
     /// Unlocks, and looks at everything.
@@ -82,7 +90,7 @@ impl Access {
         memorable: &SecretBytes,
     ) -> Result<(Arc<Wallet>, Findings), Failure> {
         let store = self.store.clone();
-        let found = Wallet::inspect(store, self.seen(), key, memorable, Options::default()).await;
+        let found = Wallet::inspect(store, self.seen(), key, memorable, self.options()?).await;
         self.explained(found.map_err(Failure::from)).await
     }
 

@@ -72,6 +72,11 @@ impl Places {
         self.state.join(format!("{wallet}.seen"))
     }
 
+    /// The copy of a wallet's sealed items, where one is kept.
+    pub fn replica_file(&self, wallet: &str) -> PathBuf {
+        self.state.join(format!("{wallet}.replica"))
+    }
+
     /// What a wallet's background process says.
     pub fn log_file(&self, wallet: &str) -> PathBuf {
         self.state.join(format!("{wallet}.log"))

@@ -4,7 +4,7 @@
 
 use super::args::{self, Global};
 use super::config::{self, Config, LogLevel};
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, note};
 use super::paths::Places;
 use super::{device, store};
 use crate::crypto::SecretBytes;
@@ -16,7 +16,7 @@ use crate::session::live::{self, Ended, Session};
 use crate::session::log::Level;
 use crate::session::mountpoint::Claim;
 use crate::session::private;
-use crate::wallet::{Options, Seen, Wallet};
+use crate::wallet::{Options, Seen, State, Wallet};
 use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::path::{Path, PathBuf};
@@ -96,7 +96,12 @@ impl<'a> Setup<'a> {
     ) -> Result<PipeWriter, Failure> {
         let args = self.background_args(dir, no_exec, leash)?;
         match daemon::start(args, password) {
-            Ok((Outcome::Ready, pipe)) => Ok(pipe),
+            Ok((Outcome::Ready { notice }, pipe)) => {
+                if let Some(notice) = notice {
+                    note(&notice);
+                }
+                Ok(pipe)
+            }
             Ok((Outcome::Failed { code, message }, _)) => {
                 let exit = Exit::from_code(code).unwrap_or(Exit::Failed);
                 Err(Failure::new(exit, message))
@@ -152,7 +157,7 @@ impl<'a> Setup<'a> {
         particular: Particular<'_>,
         hardening: Hardening,
         password: SecretBytes,
-        ready: impl FnOnce() -> io::Result<()>,
+        ready: impl FnOnce(Option<String>) -> io::Result<()>,
     ) -> Result<Ended, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -169,7 +174,7 @@ impl<'a> Setup<'a> {
         particular: Particular<'_>,
         hardening: Hardening,
         password: SecretBytes,
-        ready: impl FnOnce() -> io::Result<()>,
+        ready: impl FnOnce(Option<String>) -> io::Result<()>,
     ) -> Result<Ended, Failure> {
         let name = &self.global.wallet;
         private::make_dir(&self.places.state)?;
@@ -183,7 +188,8 @@ impl<'a> Setup<'a> {
         private::open(&seen)?;
         let seen = Seen::at(seen);
         let key = device::key(&self.places, name, &*store).await?;
-        let unlocked = Wallet::unlock(store.clone(), seen, &key, &password, self.options()).await;
+        let o = self.options()?;
+        let unlocked = Wallet::unlock_readable(store.clone(), seen, &key, &password, o).await;
         drop((key, password));
         let wallet = match unlocked {
             Ok(wallet) => wallet,
@@ -191,6 +197,7 @@ impl<'a> Setup<'a> {
                 return Err(device::explain(error.into(), &self.places, name, &*store).await);
             }
         };
+        let notice = replica_notice(&wallet.state());
         let (given, configured) = (&self.args, &self.config);
         let session = Session {
             wallet,
@@ -207,17 +214,18 @@ impl<'a> Setup<'a> {
             lifetime: limit(given.lifetime.or(configured.lifetime).unwrap_or(LIFETIME)),
             hardening,
         };
-        Ok(live::run(session, ready).await?)
+        Ok(live::run(session, || ready(notice)).await?)
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options, Failure> {
         let defaults = Options::default();
         let cache_ttl = self.args.cache_ttl.or(self.config.cache_ttl);
-        Options {
+        Ok(Options {
             cache_ttl: cache_ttl.map_or(defaults.cache_ttl, |seconds| seconds.duration()),
             read_only: self.args.read_only,
+            replica: store::replica(&self.config, &self.places, &self.global.wallet)?,
             ..defaults
-        }
+        })
     }
 
     /// Where mounts are made known.
@@ -226,7 +234,46 @@ impl<'a> Setup<'a> {
     }
 }
 
+/// What a person is told who sees the replica in place of the store.
+fn replica_notice(state: &State) -> Option<String> {
+    let why = state.stale.as_deref().filter(|_| state.replica)?;
+    Some(format!(
+        "{why}; mounted from this device's replica, which is {} old: nothing can be changed until \
+         the store answers",
+        roughly(state.age)
+    ))
+}
+
+/// A length of time as people say it.
+fn roughly(time: Duration) -> String {
+    let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
+    let seconds = time.as_secs();
+    match units.into_iter().find(|(unit, _)| seconds >= 2 * unit) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} seconds"),
+    }
+}
+
 /// 0 is never.
 fn limit(seconds: u64) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_roughly() {
+        for (seconds, told) in [
+            (0, "0 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7_199, "119 minutes"),
+            (7_200, "2 hours"),
+            (200_000, "2 days"),
+        ] {
+            assert_eq!(roughly(Duration::from_secs(seconds)), told);
+        }
+    }
 }

@@ -4,8 +4,26 @@ use super::config::{Config, StoreKind, TABLE};
 use super::exit::Failure;
 use super::paths::Places;
 use crate::session::private;
-use crate::store::{DynamoOptions, DynamoStore, SqliteStore, Store};
+use crate::store::{DynamoOptions, DynamoStore, Replica, SqliteStore, Store};
 use std::sync::Arc;
+
+/// The copy of the wallet's items on this device, if the configuration asks for one. Nothing is
+/// opened yet.
+///
+/// # Errors
+/// Its file is open to others.
+pub(super) fn replica(
+    config: &Config,
+    places: &Places,
+    wallet: &str,
+) -> Result<Option<Arc<Replica>>, Failure> {
+    if !config.has_replica() {
+        return Ok(None);
+    }
+    let path = places.replica_file(wallet);
+    private::open(&path)?;
+    Ok(Some(Arc::new(Replica::at(path, wallet))))
+}
 
 /// The wallet's store. Nothing is asked of it yet.
 ///

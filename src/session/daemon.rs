@@ -19,7 +19,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outcome {
     /// The mount answers.
-    Ready,
+    Ready {
+        /// What a person should know of it.
+        notice: Option<String>,
+    },
     /// It does not, and the process has left.
     Failed {
         /// The exit code.
@@ -59,11 +62,11 @@ pub fn start(
     let mut line = String::new();
     BufReader::new(output.take(LINE_BYTES)).read_line(&mut line)?;
     match serde_json::from_str(&line) {
-        Ok(Outcome::Ready) => {
+        Ok(ready @ Outcome::Ready { .. }) => {
             handed?;
-            Ok((Outcome::Ready, input))
+            Ok((ready, input))
         }
-        Ok(failed) => {
+        Ok(failed @ Outcome::Failed { .. }) => {
             child.wait()?;
             Ok((failed, input))
         }
@@ -113,7 +116,10 @@ mod tests {
     #[test]
     fn outcomes_are_one_line() {
         let outcomes = [
-            Outcome::Ready,
+            Outcome::Ready { notice: None },
+            Outcome::Ready {
+                notice: Some("old\nbut true".into()),
+            },
             Outcome::Failed {
                 code: 10,
                 message: "why\nnot".into(),

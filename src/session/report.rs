@@ -4,7 +4,7 @@ use super::gate::Gate;
 use super::harden::Hardening;
 use super::status::{Failures, Staleness, Status};
 use crate::fs::Fs;
-use crate::wallet::Wallet;
+use crate::wallet::{State, Wallet};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Makes the text of `/.walletfs/status`.
@@ -33,6 +33,17 @@ pub(super) fn failures(fs: &Fs) -> Vec<Failures> {
         .collect()
 }
 
+/// Why the files may be out of date.
+fn reason(state: &State) -> Option<String> {
+    let replica = match state.replica {
+        true => "; the files are those of this device's replica",
+        false => "",
+    };
+    let stale = state.stale.as_ref();
+    let stale = stale.map(|why| format!("{why}{replica}"));
+    stale.or_else(|| state.fault.clone())
+}
+
 impl Reporter {
     pub(super) fn text(&self) -> String {
         let rest = self.rest.get();
@@ -53,7 +64,7 @@ impl Reporter {
             seconds_to_end: end.map(|left| left.as_secs()),
             staleness: Staleness {
                 age: state.age.as_secs(),
-                reason: state.stale.or(state.fault),
+                reason: reason(&state),
             },
             unsaved: unsaved.drafts,
             failed: unsaved.failed,

@@ -28,7 +28,7 @@ pub use id::{Id, IdText};
 pub use limits::{Limits, item_size};
 pub use memory::MemoryStore;
 pub use slow::Slow;
-pub use sqlite::SqliteStore;
+pub use sqlite::{Refresh, Replica, SqliteStore, remove_replica};
 
 /// What a store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

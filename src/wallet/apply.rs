@@ -216,6 +216,7 @@ impl Wallet {
             Err(WalletError::Record(e)) => tracing::error!("after a commit: {e}"),
             raised => raised?,
         }
+        self.follow(&ready).await;
         let generation = ready.head.generation();
         let mut cache = self.bodies();
         for (id, written) in &ready.effects {

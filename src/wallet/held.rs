@@ -24,6 +24,9 @@ pub(super) struct Held {
     pub(super) doubted: Option<Duration>,
     /// Set while the snapshot cannot be made newer.
     pub(super) away: Option<Away>,
+    /// The snapshot is that of the replica, which was the store's at this moment: nanoseconds since
+    /// 1970.
+    pub(super) replica_ns: Option<i64>,
     /// The last look at the store found a fault, at this moment.
     pub(super) refused: Option<(Duration, WalletError)>,
 }
@@ -61,6 +64,7 @@ impl Held {
     /// Takes note that the tip was the store's newest head at `moment`.
     pub(super) fn confirm(&mut self, moment: Duration) {
         self.checked = self.checked.max(moment);
+        self.replica_ns = None;
         self.doubted = self.doubted.filter(|doubted| *doubted > moment);
     }
 

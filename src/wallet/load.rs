@@ -11,10 +11,11 @@
 use super::head::Head;
 use super::life::{blocking, vanished};
 use super::patience::Patience;
+use super::replica::Copying;
 use super::snapshot::Contents;
 use super::{Seen, Turn, Wallet, WalletError};
 use crate::crypto::{HeadMeta, Vault};
-use crate::store::{Bytes, Cursor, Id, Item, Page};
+use crate::store::{Bytes, Cursor, Id, Item, Page, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -134,7 +135,11 @@ impl Wallet {
         let mut contradictions = 0;
         loop {
             let vault = self.vault()?;
-            let listing = self.list(&vault, Contents::new(&vault), &head).await?;
+            let mut copying = self.copying().await;
+            let contents = Contents::new(&vault);
+            let listing = self
+                .list(&*self.store, &vault, contents, &head, &mut copying)
+                .await?;
             let (last, came) = match listing.head {
                 Some(item) if item == head.item => (head.clone(), true),
                 // It moved, or did not come.
@@ -161,16 +166,21 @@ impl Wallet {
                 Some(what) if came && contents.readable(&head, &self.held().snapshot) => Some(what),
                 Some(what) => return Err(WalletError::Integrity(what)),
             };
+            if fault.is_none() {
+                copying.finish(&head).await;
+            }
             return self.install(turn, head, contents, listing.bodies, listing.moment, fault);
         }
     }
 
-    /// Lists every page.
+    /// Lists every page of the store, or of the replica.
     pub(super) async fn list(
         &self,
+        from: &dyn Store,
         vault: &Vault,
         contents: Contents,
         head: &Head,
+        copying: &mut Copying,
     ) -> Result<Listing, WalletError> {
         let mut listing = Listing {
             contents,
@@ -185,9 +195,10 @@ impl Wallet {
         let mut empty = 0;
         loop {
             listing.moment = self.now();
-            let page = self.store.list(after).await?;
+            let page = from.list(after).await?;
             empty = if page.items.is_empty() { empty + 1 } else { 0 };
             after = check_order(&page, &mut last, after)?;
+            copying.take(&page.items).await;
             for item in page.items {
                 if item.id == Id::Head {
                     listing.head = Some(item);

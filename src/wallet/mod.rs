@@ -33,6 +33,7 @@ mod plan;
 pub mod record;
 mod refresh;
 mod rekey;
+mod replica;
 mod seal;
 mod seen;
 mod size;
@@ -128,6 +129,7 @@ impl Wallet {
                 checked: Duration::ZERO,
                 doubted: None,
                 away: None,
+                replica_ns: None,
                 refused: None,
             }),
             bodies: Mutex::new(Bodies::new(options.cache_bytes)),
@@ -155,10 +157,16 @@ impl Wallet {
     /// The state of the snapshot.
     pub fn state(&self) -> State {
         let now = self.now();
+        let wall_ns = self.options.clock.wall_ns();
         let held = self.held();
+        let since_ns = |then: i64| u64::try_from(wall_ns.saturating_sub(then)).unwrap_or(0);
         State {
             generation: held.snapshot.generation,
-            age: now.saturating_sub(held.checked),
+            age: match held.replica_ns {
+                Some(then) => Duration::from_nanos(since_ns(then)),
+                None => now.saturating_sub(held.checked),
+            },
+            replica: held.replica_ns.is_some(),
             stale: held.away.as_ref().map(|away| away.why.clone()),
             fault: held.snapshot.fault.clone(),
         }

@@ -1,6 +1,7 @@
 //! [`Options`] of an unlocked wallet, and the [`Clock`] it reads.
 
 use crate::crypto::{OsRandom, Random};
+use crate::store::Replica;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,6 +14,9 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Refuse every change with [`super::WalletError::ReadOnly`]. Default: no.
     pub read_only: bool,
+    /// Where to keep a copy of the sealed items for the time when the store cannot be reached.
+    /// Default: nowhere.
+    pub replica: Option<Arc<Replica>>,
     /// The time, for ages and for dates in items.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids, nonces, keys and back-off.
@@ -25,6 +29,7 @@ impl Default for Options {
             cache_ttl: Duration::from_secs(1),
             cache_bytes: 64 << 20,
             read_only: false,
+            replica: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
         }

@@ -13,6 +13,7 @@ use super::edit::Edit;
 use super::head::Head;
 use super::load::{EMPTY_PAGES, MORE_ITEMS, check_order};
 use super::patience::Patience;
+use super::replica::Copying;
 use super::seal::{Ready, next, put_head};
 use super::snapshot::{Contents, is_older};
 use super::ways::has_recovery;
@@ -106,7 +107,10 @@ impl Wallet {
             let keyring = older.appended(&*self.options.random)?;
             let newer = vault.followed(&keyring);
             let contents = Contents::for_new_epoch(&newer, older.newest_epoch());
-            let listing = self.list(&newer, contents, &tip).await?;
+            let mut copying = Copying::nowhere();
+            let listing = self
+                .list(&*self.store, &newer, contents, &tip, &mut copying)
+                .await?;
             let same = listing.head.as_ref() == Some(&tip.item);
             if !same || listing.contents.mismatch(&tip).is_some() {
                 patience.pause(&*self.options.random).await?;

@@ -9,6 +9,8 @@ pub struct State {
     pub generation: u64,
     /// How long ago it was last known to be the store's newest.
     pub age: Duration,
+    /// Whether it is that of this device's replica, since the store could not be reached at unlock.
+    pub replica: bool,
     /// Why it cannot be made newer: the store is away, or other devices keep committing.
     pub stale: Option<String>,
     /// What is wrong with the stored items; then nothing can be changed.

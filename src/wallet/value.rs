@@ -3,7 +3,7 @@
 use super::record::{Data, Field};
 use super::{Body, Secret, Wallet, WalletError};
 use crate::crypto::{SecretBytes, Vault, sha256};
-use crate::store::Id;
+use crate::store::{Id, Item};
 
 /// Times that a body is fetched while its secret keeps changing.
 const TRIES: u32 = 5;
@@ -75,12 +75,22 @@ impl Wallet {
         open(&*self.vault()?, body)
     }
 
-    /// The body of a secret as the snapshot shows it: from memory, else by 1 get.
+    /// The body of a secret as the snapshot shows it: from memory or the replica, else by 1 get.
     pub(super) async fn fetch(&self, id: Id) -> Result<Fetched, WalletError> {
         if let Some(body) = self.cached_body(id) {
             return Ok(Fetched::Body(body));
         }
+        if let Some(item) = self.copied(id).await
+            && let Ok(Fetched::Body(body)) = self.judge(id, Some(item))
+        {
+            return Ok(Fetched::Body(body));
+        }
         let item = self.store.get(id).await?;
+        self.judge(id, item)
+    }
+
+    /// What an item is to the snapshot.
+    fn judge(&self, id: Id, item: Option<Item>) -> Result<Fetched, WalletError> {
         let (version, hash) = {
             let held = self.held();
             held.vault()?;

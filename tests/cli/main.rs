@@ -17,6 +17,7 @@ mod memory;
 mod mounting;
 mod program;
 mod prompts;
+mod replica;
 mod services;
 #[path = "../support/mod.rs"]
 mod support;

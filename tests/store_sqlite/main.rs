@@ -3,6 +3,7 @@
 
 mod files;
 mod processes;
+mod replica;
 mod rows;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,6 +9,7 @@ mod life;
 mod model;
 mod race;
 mod rekey;
+mod replica;
 mod requests;
 mod support;
 mod ways;

@@ -10,6 +10,7 @@ use crate::cli::progress::Progress;
 use crate::cli::store;
 use crate::crypto::SecretBytes;
 use crate::session::private;
+use crate::store::remove_replica;
 use crate::wallet::WalletError;
 use crate::wallet::backup::{Migration, Target};
 
@@ -112,6 +113,9 @@ async fn migrate(
     drop(bar);
     wallet.lock();
     target.config.save(&target.places, &target.name)?;
+    if !target.config.has_replica() {
+        remove_replica(&target.places.replica_file(&target.name))?;
+    }
     let mut report = format!(
         "Moved to {new}: {}, generation {}. Every item was read back.\n",
         secrets(moved.count),

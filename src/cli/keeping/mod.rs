@@ -10,14 +10,14 @@ use super::opened::Access;
 use super::progress::Progress;
 use super::prompt;
 use crate::crypto::SecretBytes;
-use crate::wallet::{Options, Wallet};
+use crate::wallet::Wallet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 /// The wallet, unlocked so far that it can be copied.
 async fn unlock(access: &Access, password: &SecretBytes) -> Result<Arc<Wallet>, Failure> {
     let key = access.key().await?;
-    let (store, seen, o) = (access.store.clone(), access.seen(), Options::default());
+    let (store, seen, o) = (access.store.clone(), access.seen(), access.options()?);
     let opened = Wallet::unlock_to_copy(store, seen, &key, password, o).await;
     access.explained(opened.map_err(Failure::from)).await
 }

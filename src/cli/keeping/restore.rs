@@ -14,9 +14,9 @@ use crate::cli::{device, prompt, store};
 use crate::crypto::{DeviceKey, HeadMeta, OsRandom, SecretBytes};
 use crate::session::private;
 use crate::store::{Id, Item, Store};
+use crate::wallet::WalletError;
 use crate::wallet::backup::file::{self, FileError};
 use crate::wallet::backup::{Affected, Fate, Keys, Outline, Restore, Sealed, Shelf, State, There};
-use crate::wallet::{Options, WalletError};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::BufReader;
@@ -107,7 +107,7 @@ impl Steps {
             },
             false => self.own(backup.head(), key.as_ref(), &memorable).await?,
         };
-        let (seen, o) = (self.access.seen(), Options::default());
+        let (seen, o) = (self.access.seen(), self.access.options()?);
         let (generation, count) = (backup.generation(), backup.secrets().len());
         let salt = HeadMeta::decode(&backup.head().meta)
             .map_err(WalletError::from)?

@@ -138,7 +138,7 @@ fn read_version(stored: i64) -> Result<u64, Error> {
     u64::try_from(stored).map_err(|_| invalid("a negative version"))
 }
 
-fn stored_version(version: u64) -> Result<i64, Error> {
+pub(super) fn stored_version(version: u64) -> Result<i64, Error> {
     i64::try_from(version).map_err(|_| {
         Error::Store(StoreError::Failed(
             "an SQLite file holds no version above 2^63 - 1".into(),

@@ -12,6 +12,7 @@ mod explain;
 mod file;
 mod foreign;
 mod items;
+mod replica;
 
 use super::{
     Change, Commit, Cursor, DEADLINE, Id, Item, Limits, Notice, Page, Store, StoreError, item_size,
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(super) use foreign::read_file;
+pub use replica::{Refresh, Replica, remove as remove_replica};
 
 /// "wfs1" in the header of the file (`PRAGMA application_id`): the file is walletfs's.
 const APPLICATION_ID: i32 = 0x7766_7331;
@@ -103,6 +105,13 @@ impl SqliteStore {
                 limits,
                 idle: Mutex::default(),
             }),
+        }
+    }
+
+    /// The same, for another owner.
+    fn again(&self) -> Self {
+        SqliteStore {
+            shared: Arc::clone(&self.shared),
         }
     }
 
