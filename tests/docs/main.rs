@@ -3,6 +3,7 @@
 mod commands;
 mod pages;
 mod policy;
+mod security;
 mod semantics;
 #[path = "../support/mod.rs"]
 mod support;
