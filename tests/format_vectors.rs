@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use walletfs::crypto::{
-    DeviceKey, HeadData, HeadMeta, KdfParams, Key, Keyring, Random, SecretBytes, Unknown, Vault,
-    Way, derive, derive_device_key, padding, stretch,
+    DeviceKey, HeadData, HeadMeta, KdfParams, Key, Keyring, Random, Recent, SecretBytes, Unknown,
+    Vault, Way, derive, derive_device_key, padding, stretch,
 };
 use walletfs::wallet::record::{Data, Field, FieldMeta, Meta};
 
@@ -293,6 +293,7 @@ fn seals(all: &mut Vec<Value>) {
     let random = Script::new(&[&master, &nonce]);
     let vault = Vault::new(WALLET, Keyring::new(&*random), random);
     let data = HeadData {
+        recent: Recent::default(),
         digest: [0x88; 32],
         count: 24,
         created_ns: 1_700_000_000_000_000_000,

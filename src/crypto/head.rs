@@ -5,6 +5,7 @@
 //! are authenticated by what they wrap, and all of it by the seal of data.
 
 use super::cbor::{self, MapWriter, Unknown, array_len, required};
+use super::recent::Recent;
 use super::{CryptoError, FORMAT, KdfParams};
 use bytes::Bytes;
 use minicbor::{Decoder, Encoder};
@@ -48,6 +49,7 @@ mod key {
     pub(super) const COUNT: u64 = 2;
     pub(super) const CREATED: u64 = 3;
     pub(super) const COMMITTED: u64 = 4;
+    pub(super) const RECENT: u64 = 5;
 }
 
 /// The head's meta: public, authenticated by the seal of the head's data.
@@ -318,6 +320,8 @@ pub struct HeadData {
     pub created_ns: u64,
     /// When this generation was committed: nanoseconds since 1970.
     pub committed_ns: u64,
+    /// What the newest commits changed.
+    pub recent: Recent,
     /// Keys of later versions.
     pub unknown: Unknown,
 }
@@ -325,23 +329,29 @@ pub struct HeadData {
 impl HeadData {
     pub(super) fn encode(&self) -> Vec<u8> {
         cbor::write(|e| {
-            let mut map = MapWriter::begin(e, 4, &self.unknown)?;
+            let keys = 4 + usize::from(!self.recent.is_empty());
+            let mut map = MapWriter::begin(e, keys, &self.unknown)?;
             map.key(key::DIGEST)?.bytes(&self.digest)?;
             map.key(key::COUNT)?.u64(self.count)?;
             map.key(key::CREATED)?.u64(self.created_ns)?;
             map.key(key::COMMITTED)?.u64(self.committed_ns)?;
+            if !self.recent.is_empty() {
+                self.recent.write(map.key(key::RECENT)?)?;
+            }
             map.end()
         })
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<HeadData, CryptoError> {
         let (mut digest, mut count, mut created_ns, mut committed_ns) = (None, None, None, None);
+        let mut recent = Recent::default();
         let unknown = cbor::read(bytes, |key, d| {
             match key {
                 key::DIGEST => digest = Some(cbor::bytes(d)?),
                 key::COUNT => count = Some(d.u64()?),
                 key::CREATED => created_ns = Some(d.u64()?),
                 key::COMMITTED => committed_ns = Some(d.u64()?),
+                key::RECENT => recent = Recent::read(d)?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -351,6 +361,7 @@ impl HeadData {
             count: required(count)?,
             created_ns: required(created_ns)?,
             committed_ns: required(committed_ns)?,
+            recent,
             unknown,
         })
     }
@@ -484,9 +495,16 @@ mod tests {
             count: 2,
             created_ns: 3,
             committed_ns: u64::MAX,
+            recent: Recent::default(),
             unknown: Unknown::default(),
         };
         assert_eq!(HeadData::decode(&data.encode()), Ok(data.clone()));
+        let told = HeadData {
+            recent: Recent::default().followed(2, Some(vec![[1; 16]; 10])),
+            ..data.clone()
+        };
+        assert_eq!(HeadData::decode(&told.encode()), Ok(told.clone()));
+        assert_eq!(super::super::padding::padded_len(told.encode().len()), 256);
         let names = |bytes: &[u8]| cbor::read(bytes, |_, _| Ok(false)).unwrap().keys();
         for key in names(&data.encode()) {
             let bytes = cbor::read(&data.encode(), |_, _| Ok(false)).unwrap();

@@ -255,6 +255,7 @@ mod tests {
     fn the_head_authenticates_its_meta_and_generation() {
         let vault = vault(1);
         let data = HeadData {
+            recent: crate::crypto::Recent::default(),
             digest: [3; 32],
             count: 5,
             created_ns: 6,

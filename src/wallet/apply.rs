@@ -83,7 +83,7 @@ impl Wallet {
         let (vault, tip) = self.unfaulted()?;
         let mut data = tip.data.clone();
         data.committed_ns = self.options.date_ns();
-        let head = Head::seal(&vault, after(highest)?, tip.item.meta.clone(), data);
+        let head = Head::seal(&vault, after(highest)?, tip.item.meta.clone(), data, None);
         let ready = Ready {
             changes: vec![put_head(&head, &tip)],
             head: Arc::new(head),
@@ -216,7 +216,7 @@ impl Wallet {
             Err(WalletError::Record(e)) => tracing::error!("after a commit: {e}"),
             raised => raised?,
         }
-        self.follow(&ready).await;
+        self.follow(&ready.changes).await;
         let generation = ready.head.generation();
         let mut cache = self.bodies();
         for (id, written) in &ready.effects {

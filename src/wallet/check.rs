@@ -147,7 +147,13 @@ impl Wallet {
             }
             data.committed_ns = self.options.date_ns();
             generation = after(generation.max(tip.generation()))?;
-            let head = Head::seal(&vault, generation, tip.item.meta.clone(), data.clone());
+            let head = Head::seal(
+                &vault,
+                generation,
+                tip.item.meta.clone(),
+                data.clone(),
+                None,
+            );
             changes.push(put_head(&head, &tip));
             let ready = Ready {
                 changes,

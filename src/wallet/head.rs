@@ -37,8 +37,17 @@ impl Head {
         Ok(Head::new(vault, item, data))
     }
 
-    /// The head that a commit puts: the same meta, sealed for this generation.
-    pub(super) fn seal(vault: &Vault, generation: u64, meta: Bytes, data: HeadData) -> Head {
+    /// The head that a commit puts, sealed for this generation. `changed`: the secrets whose items
+    /// the commit changes, if what it begins from is what the head of the generation before vouched
+    /// for. Then devices that have that one can catch up.
+    pub(super) fn seal(
+        vault: &Vault,
+        generation: u64,
+        meta: Bytes,
+        mut data: HeadData,
+        changed: Option<Vec<[u8; 16]>>,
+    ) -> Head {
+        data.recent = data.recent.followed(generation, changed);
         let item = Item {
             id: Id::Head,
             version: generation,

@@ -5,8 +5,8 @@ use super::head::Head;
 use super::seen::{Rollback, Seen, Sighting};
 use super::{Options, Wallet, WalletError};
 use crate::crypto::{
-    self, CryptoError, DeviceKey, HeadData, HeadMeta, KdfParams, Keyring, RecoveryKey, SecretBytes,
-    Unknown, Vault, Way, derive_device_key,
+    self, CryptoError, DeviceKey, HeadData, HeadMeta, KdfParams, Keyring, Recent, RecoveryKey,
+    SecretBytes, Unknown, Vault, Way, derive_device_key,
 };
 use crate::store::{Change, Commit, Expect, Id, Item, Store};
 use std::sync::Arc;
@@ -66,10 +66,11 @@ impl Wallet {
             count: 0,
             created_ns: now,
             committed_ns: now,
+            recent: Recent::default(),
             unknown: Unknown::default(),
         };
         let vault = Vault::new(wallet_id, keyring, o.random.clone());
-        let head = Head::seal(&vault, 1, meta.encode(), data);
+        let head = Head::seal(&vault, 1, meta.encode(), data, None);
         let put = Change::Put {
             item: head.item.clone(),
             expect: Expect::Absent,

@@ -8,6 +8,7 @@
 //! piece by piece can cause for a moment, so only three listings a second apart are a fault
 //! ([`WalletError::Integrity`]); or ids repeat or do not ascend, which no commit causes.
 
+use super::catch_up::Caught;
 use super::head::Head;
 use super::life::{blocking, vanished};
 use super::patience::Patience;
@@ -23,6 +24,9 @@ use tokio::time::sleep;
 /// Listings that must contradict one head before that is a fault, and the time between them.
 pub(super) const LISTINGS: u32 = 3;
 pub(super) const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Times that catching up is tried before everything is loaded.
+const CATCH_UPS: u32 = 3;
 
 /// Items that a listing may bring beyond twice the head's count (others may be adding some), and
 /// pages in a row without any, before the store is taken to make them up.
@@ -128,8 +132,27 @@ impl Wallet {
         Ok(head)
     }
 
-    /// Makes the snapshot anew. `head` was read before, and is no older than any seen.
+    /// Brings the snapshot up to `head`, which was read before and is no older than any seen, or to
+    /// a newer one: by what changed, where that is known and little, else by all there is.
     pub(super) async fn load(&self, turn: &Turn<'_>, head: Arc<Head>) -> Result<(), WalletError> {
+        let mut head = head;
+        for _ in 0..CATCH_UPS {
+            match self.catch_up(turn, &head).await? {
+                Caught::Up => return Ok(()),
+                Caught::NoWay => break,
+                // Another commit came in between, as a rule.
+                Caught::Missed => head = self.admit(self.read_head().await?).await?,
+            }
+        }
+        self.load_whole(turn, head).await
+    }
+
+    /// Makes the snapshot anew from a listing. `head` as for [`Wallet::load`].
+    pub(super) async fn load_whole(
+        &self,
+        turn: &Turn<'_>,
+        head: Arc<Head>,
+    ) -> Result<(), WalletError> {
         let mut head = head;
         let mut patience = Patience::new();
         let mut contradictions = 0;

@@ -15,6 +15,7 @@
 mod apply;
 pub mod backup;
 mod bodies;
+mod catch_up;
 mod check;
 mod draft;
 mod edit;

@@ -168,7 +168,10 @@ impl Wallet {
             true => head,
             false => tip,
         };
-        self.load(&turn, newest).await
+        let generation = newest.generation();
+        self.load(&turn, newest).await?;
+        // That head was the newest when this began, and a load may know better.
+        self.confirm(generation, began).map(drop)
     }
 
     /// Whether the snapshot shows everything up to this generation, which was the store's newest at

@@ -100,7 +100,7 @@ impl Wallet {
         loop {
             let head = self.read_head().await?;
             // Judges what is wrong, if something is.
-            self.load(turn, head).await?;
+            self.load_whole(turn, head).await?;
             let (vault, tip) = self.unfaulted()?;
             let mut meta = HeadMeta::decode(&tip.item.meta)?;
             let older = self.keyring_in(&meta)?;
@@ -123,7 +123,7 @@ impl Wallet {
             let mut data = tip.data.clone();
             data.digest = listing.contents.digest();
             data.committed_ns = self.options.date_ns();
-            let head = Head::seal(&newer, next(&tip)?, meta.encode(), data);
+            let head = Head::seal(&newer, next(&tip)?, meta.encode(), data, None);
             let ready = Ready {
                 changes: vec![put_head(&head, &tip)],
                 head: Arc::new(head),
@@ -231,7 +231,7 @@ impl Wallet {
         let mut patience = Patience::new();
         loop {
             let head = self.read_head().await?;
-            self.load(&turn, head).await?;
+            self.load_whole(&turn, head).await?;
             let (_, tip) = self.unfaulted()?;
             let (older, damaged) = {
                 let held = self.held();

@@ -5,11 +5,10 @@
 use super::held::Away;
 use super::life::{by_passwords, open};
 use super::load::LISTINGS;
-use super::seal::Ready;
 use super::snapshot::Contents;
 use super::{Head, Options, Seen, Turn, Wallet, WalletError};
 use crate::crypto::{DeviceKey, HeadMeta, SecretBytes};
-use crate::store::{Id, Item, Refresh, Replica, Store, StoreError};
+use crate::store::{Change, Id, Item, Refresh, Replica, Store, StoreError};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -145,10 +144,10 @@ impl Wallet {
         }
     }
 
-    /// Has the replica follow a commit that was made.
-    pub(super) async fn follow(&self, ready: &Ready) {
+    /// Has the replica follow a commit that was made, or several in one.
+    pub(super) async fn follow(&self, changes: &[Change]) {
         if let Some(replica) = &self.options.replica
-            && let Some(false) = logged(replica.follow(ready.changes.clone()).await)
+            && let Some(false) = logged(replica.follow(changes.to_vec()).await)
         {
             tracing::debug!("the replica is behind until the next load");
         }

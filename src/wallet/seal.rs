@@ -102,7 +102,18 @@ pub(super) fn seal(
         };
         effects.push((id, Some(written)));
     }
-    let head = Head::seal(vault, generation, tip.item.meta.clone(), data);
+    let raw = |(id, _): &(Id, _)| match id {
+        Id::Secret(raw) => Some(*raw),
+        Id::Head => None,
+    };
+    let changed = effects.iter().filter_map(raw).collect();
+    let head = Head::seal(
+        vault,
+        generation,
+        tip.item.meta.clone(),
+        data,
+        Some(changed),
+    );
     bytes += store.item_size(&head.item);
     changes.push(put_head(&head, tip));
     if changes.len() > limits.changes || bytes > limits.commit_bytes {

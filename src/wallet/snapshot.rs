@@ -27,6 +27,10 @@ pub(super) fn is_older(item: &Item, epoch: u32) -> bool {
     older(&item.meta) || older(&item.data)
 }
 
+/// What becomes of secrets: the new version, meta and term of each, or nothing of one that is
+/// removed.
+pub(super) type Delta = Vec<(Id, Option<(u64, Meta, Term)>)>;
+
 /// The secrets as of one generation. While foreign commits are known but not loaded, a secret that
 /// this device changed on top of them is newer than the generation says.
 #[derive(Default)]
@@ -73,6 +77,48 @@ impl Snapshot {
     /// What a secret's item adds to the digest.
     pub(super) fn term(&self, id: Id) -> Option<&Term> {
         self.entries.get(&id).map(|entry| &entry.term)
+    }
+
+    /// What this lacks to be what `head` vouches for, if the items that were found, or not found,
+    /// in the store are all that changed: to the last bit of every meta. `None` if they are not.
+    pub(super) fn delta(
+        &self,
+        vault: &Vault,
+        head: &Head,
+        found: &[(Id, Option<Item>)],
+    ) -> Result<Option<Delta>, WalletError> {
+        let mut digest = [0; 32];
+        for entry in self.entries.values() {
+            toggle(&mut digest, &entry.term);
+        }
+        let mut count = self.entries.len() as u64;
+        let mut delta = Vec::with_capacity(found.len());
+        for (id, item) in found {
+            if let Some(entry) = self.entries.get(id) {
+                toggle(&mut digest, &entry.term);
+                count -= 1;
+            }
+            let Some(item) = item else {
+                delta.push((*id, None));
+                continue;
+            };
+            if item.id != *id || item.version > head.generation() || is_older(item, self.epoch) {
+                return Ok(None);
+            }
+            let text = id.text();
+            let term = vault.item_digest(self.epoch, &text, item.version, &item.meta)?;
+            let Ok(meta) = vault
+                .open_meta(&text, item.version, &item.meta)
+                .and_then(|plain| Meta::decode(plain.expose()))
+            else {
+                return Ok(None);
+            };
+            toggle(&mut digest, &term);
+            count += 1;
+            delta.push((*id, Some((item.version, meta, term))));
+        }
+        let vouched = digest == head.data.digest && count == head.data.count;
+        Ok(vouched.then_some(delta))
     }
 
     /// Makes changes that were committed: each id with its new version, meta and term, or without

@@ -187,7 +187,7 @@ impl Wallet {
         let vault = self.vault()?;
         let mut data = tip.data.clone();
         data.committed_ns = self.options.date_ns();
-        let head = Head::seal(&vault, next(tip)?, meta.encode(), data);
+        let head = Head::seal(&vault, next(tip)?, meta.encode(), data, Some(Vec::new()));
         Ok(Ready {
             changes: vec![put_head(&head, tip)],
             head: Arc::new(head),

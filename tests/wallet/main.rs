@@ -2,6 +2,7 @@
 //! tokio's, paused.
 
 mod away;
+mod catch_up;
 mod check;
 mod edits;
 mod integrity;

@@ -9,7 +9,8 @@ use walletfs::crypto::DeviceKey;
 use walletfs::store::*;
 use walletfs::wallet::*;
 
-/// A wallet of three pages, and a store whose readers can be disturbed.
+/// A wallet of three pages, with so few secrets that nobody catches up instead of loading, and a
+/// store whose readers can be disturbed.
 async fn three_pages() -> (
     Arc<MemoryStore>,
     Arc<Hooked>,
@@ -20,7 +21,7 @@ async fn three_pages() -> (
     let memory = Arc::new(MemoryStore::with_page_bytes(5_000));
     let (writer, key) = first(&memory).await;
     let mut ids = Vec::new();
-    for i in 0..16 {
+    for i in 0..15 {
         let id = writer.create("d", &format!("s{i:02}")).await;
         writer.put(id, Field::Uid, "0").await;
         ids.push(id);
@@ -86,7 +87,7 @@ async fn an_honest_writer_at_work_is_never_taken_for_a_liar() {
     assert_eq!(torn.load(SeqCst), 200 + 199);
     assert_eq!(reader.contents().await, writer.contents().await);
     assert!(reader.calls.take().lists >= 200 * 3);
-    assert_eq!(memory.items().len(), 17);
+    assert_eq!(memory.items().len(), 16);
 }
 
 #[tokio::test(start_paused = true)]

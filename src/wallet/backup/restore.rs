@@ -245,7 +245,7 @@ impl Restore {
         let limits = self.store.limits();
         // Padding makes every head of these keys as long as any other.
         let head_bytes = {
-            let head = Head::seal(&self.vault, 1, self.head_meta.clone(), data.clone());
+            let head = Head::seal(&self.vault, 1, self.head_meta.clone(), data.clone(), None);
             self.store.item_size(&head.item)
         };
         let mut tip = self.head.as_ref().map(|head| head.version);
@@ -282,6 +282,7 @@ impl Restore {
                 generation,
                 self.head_meta.clone(),
                 data.clone(),
+                None,
             );
             changes.push(Change::Put {
                 item: head.item.clone(),
@@ -345,7 +346,14 @@ impl Restore {
         for item in &self.found {
             toggle(&mut data.digest, &self.term(item)?);
         }
-        Ok(Head::seal(&self.vault, self.highest, self.head_meta.clone(), data).item)
+        Ok(Head::seal(
+            &self.vault,
+            self.highest,
+            self.head_meta.clone(),
+            data,
+            None,
+        )
+        .item)
     }
 
     fn steps(&self) -> impl Iterator<Item = Step<'_>> {
