@@ -42,7 +42,7 @@ const KEYS: [Key; 13] = [
     key("timeout", Takes::Whole("seconds; 0 is never")),
     key("lifetime", Takes::Whole("seconds; 0 is never")),
     key("cache-ttl", Takes::Seconds),
-    key("replica", Takes::Word(&["on", "off"])),
+    key("replica", Takes::Word(&["off", "on"])),
     key("audit", Takes::Path),
     key(
         "log-level",
@@ -281,7 +281,7 @@ mod tests {
             ("log-level", "loud", "one of error"),
             ("store", "cloud", "one of local"),
             ("replica", "on", "for a wallet in DynamoDB"),
-            ("replica", "maybe", "one of on, off"),
+            ("replica", "maybe", "one of off, on"),
             ("table", "", "a text"),
             ("colour", "blue", "there is no setting `colour`"),
             ("no such\n", "x", "there is no setting `no such\\n`"),
