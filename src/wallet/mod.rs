@@ -2,8 +2,8 @@
 //!
 //! A [`Wallet`] holds the names, sizes and times of every secret in memory (the snapshot), true for
 //! one generation, and a bounded cache of sealed values. Reads are answered from these without a
-//! store for as long as [`Options::cache_ttl`]; then the head is read, one item, and everything is
-//! loaded again only if it moved. A change is one conditional commit that carries the head, so that
+//! store for as long as [`Options::cache_ttl`]; then the head is read, one item, and only if it
+//! moved what changed is fetched, or everything is loaded again. A change is one conditional commit that carries the head, so that
 //! writers are serialised by the store, and what they make of the snapshot is known without a load.
 //!
 //! Nothing here knows file names, inodes or any engine of a store.
