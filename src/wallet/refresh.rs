@@ -78,9 +78,9 @@ impl Wallet {
 
     /// Makes the snapshot new if it is older than [`super::Options::cache_ttl`]: 1 get of the head,
     /// and, if it moved, 1 get for each secret that changed, where these are known and few, else 1
-    /// list for each page. All who call at the same time share one look. When the store is away, or other devices never stop committing, the last snapshot goes on
-    /// ([`Freshness::Stale`], logged once), and later calls do not wait: they have it tried again in
-    /// the background.
+    /// list for each page. All who call at the same time share one look. When the store is away, or
+    /// other devices never stop committing, the last snapshot goes on ([`Freshness::Stale`], logged
+    /// once), and later calls do not wait: they have it tried again in the background.
     ///
     /// # Errors
     ///
