@@ -247,7 +247,9 @@ fn settle(connection: &Connection) -> Result<(), Error> {
         ))
         .into());
     }
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    // FULL would leave the journal's removal, which is the commit, in the directory's cache: a power
+    // cut brings the journal back, and it undoes a commit that was acknowledged.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     Ok(())
 }
