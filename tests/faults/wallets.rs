@@ -25,8 +25,8 @@ pub(crate) struct Found {
 }
 
 impl Sealed {
-    /// A wallet with these info fields, each `domain/access/key`, in one commit. Its keys are derived
-    /// as cheaply as the format allows.
+    /// A wallet with these info fields, each `domain/access/key` (without a key: a secret without
+    /// fields), in one commit. Its keys are derived as cheaply as the format allows.
     pub(crate) async fn with(files: &[(&str, &[u8])]) -> Sealed {
         let secret = |text: &str| SecretBytes::new(text.into());
         let (device, memorable) = (secret(DEVICE), secret(MEMORABLE));
@@ -55,14 +55,22 @@ impl Sealed {
                 mtime_ns: 1_000_000_000,
                 mode: 0o600,
             };
-            let field = walletfs::wallet::Field::Info(field.into());
-            puts[at].fields.insert(field, put);
+            if !field.is_empty() {
+                let field = walletfs::wallet::Field::Info(field.into());
+                puts[at].fields.insert(field, put);
+            }
         }
         wallet.apply(Edit::Secrets(puts)).await.unwrap();
         Sealed {
             items: all(&*store).await,
             key: key.expose().to_vec(),
         }
+    }
+
+    /// The generation that it has before anything is done with it.
+    pub(crate) fn generation(&self) -> u64 {
+        let versions = self.items.iter().map(|item| item.version);
+        versions.max().expect("a wallet has a head")
     }
 
     /// The device key.
@@ -79,7 +87,15 @@ impl Sealed {
 
     /// Opens it as a device that has never seen it, which verifies the digest over every item.
     pub(crate) async fn open(&self, store: Arc<dyn Store>) -> Result<Arc<Wallet>, WalletError> {
-        let key = DeviceKey::from_bytes(self.key.clone().try_into().expect("32 bytes"));
+        Self::open_with(&self.key, store).await
+    }
+
+    /// As [`Sealed::open`], by the device key.
+    pub(crate) async fn open_with(
+        key: &[u8],
+        store: Arc<dyn Store>,
+    ) -> Result<Arc<Wallet>, WalletError> {
+        let key = DeviceKey::from_bytes(key.try_into().expect("32 bytes"));
         let password = SecretBytes::new(MEMORABLE.into());
         let options = Options::default();
         let wallet = Wallet::unlock(store, Seen::in_memory(), &key, &password, options).await?;

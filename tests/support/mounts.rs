@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 pub(crate) const DEVICE: &str = "Device 22!";
 pub(crate) const MEMORABLE: &str = "Memorable 1!";
 
+/// An AWS key that is nobody's.
+pub(crate) const ACCESS_KEY: &str = "AKIAWALLETFSTEST";
+
 /// Longer than any program or mount of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -88,9 +91,11 @@ impl Wallet {
     }
 
     /// A device that has joined a wallet which is there already: this configuration, this device
-    /// key, and nothing seen yet.
+    /// key, and nothing seen yet. Its AWS key is in a file.
     pub(crate) fn joined(config: &Value, key: &[u8]) -> Wallet {
-        let wallet = Wallet::empty();
+        let mut wallet = Wallet::empty();
+        wallet.credentials = Some(wallet.path().join("credentials"));
+        wallet.renew(ACCESS_KEY);
         for (file, content) in [
             ("default.json", config.to_string().as_bytes()),
             ("default.key", key),
@@ -101,13 +106,12 @@ impl Wallet {
         wallet
     }
 
-    /// From now on the program reads its AWS keys from a file, which has this key.
-    pub(crate) fn use_credentials(&mut self, key: &str) {
-        let file = self.path().join("credentials");
+    /// Changes the AWS key that the program reads from a file, as somebody does who renews it.
+    pub(crate) fn renew(&self, key: &str) {
+        let file = self.credentials.as_ref().expect("it has joined");
         let text =
             format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = not a secret\n");
-        fs::write(&file, text).unwrap();
-        self.credentials = Some(file);
+        fs::write(file, text).unwrap();
     }
 
     fn empty() -> Wallet {
@@ -158,7 +162,7 @@ impl Wallet {
         match &self.credentials {
             Some(file) => walletfs.env("AWS_SHARED_CREDENTIALS_FILE", file),
             None => walletfs
-                .env("AWS_ACCESS_KEY_ID", "AKIAWALLETFSTEST")
+                .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
                 .env("AWS_SECRET_ACCESS_KEY", "not a secret"),
         };
         // A DynamoDB that the tester names may be AWS's.
@@ -318,9 +322,9 @@ impl<'a> Mount<'a> {
     pub(crate) fn kill(mut self) {
         self.mounted = false;
         kill(self.pid);
-        wait_for("the process is gone", || {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid));
-            stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z "))
+        // Its last thread closes `/dev/fuse`, upon which the kernel answers by itself.
+        wait_for("the mount is dead", || {
+            fs::metadata(&self.dir).is_err_and(|e| e.raw_os_error() == Some(libc::ENOTCONN))
         });
     }
 

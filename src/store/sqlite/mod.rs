@@ -51,7 +51,7 @@ const ROW_BYTES: i32 = 1 << 20;
 
 /// The time that is left, when SQLite gives up waiting for another process's lock, to say so
 /// before the deadline.
-const BUSY_MARGIN: Duration = Duration::from_millis(500);
+const BUSY_MARGIN: Duration = Duration::from_secs(1);
 
 /// Connections kept between calls; more are opened when more calls run at once.
 const IDLE_CONNECTIONS: usize = 4;
