@@ -132,7 +132,7 @@ pub(crate) struct Rig {
     wallet: Wallet,
     proxy: HttpCount,
     direct: Arc<dyn Store>,
-    through: Arc<dyn Store>,
+    options: DynamoOptions,
     injected: Arc<AtomicUsize>,
     runtime: Handle,
     key: Vec<u8>,
@@ -155,18 +155,10 @@ impl Rig {
                 "table": options.table,
                 "endpoint-url": proxy.url(),
             });
-            let through = DynamoOptions {
-                endpoint_url: Some(proxy.url().into()),
-                ..options
-            };
-            let tuning = Tuning {
-                timeouts: Timeouts::default(),
-                access_key: Some((ACCESS_KEY.into(), "not a secret".into())),
-            };
             Rig {
                 fault,
                 wallet: Wallet::joined(&config, sealed.key()),
-                through: Arc::new(DynamoStore::connect_with(through, tuning).await),
+                options,
                 proxy,
                 direct,
                 injected: Arc::default(),
@@ -231,7 +223,16 @@ impl matrix::Rig for Rig {
     }
 
     fn through(&self) -> Arc<dyn Store> {
-        self.through.clone()
+        let options = DynamoOptions {
+            endpoint_url: Some(self.proxy.url().into()),
+            ..self.options.clone()
+        };
+        let tuning = Tuning {
+            timeouts: Timeouts::default(),
+            access_key: Some((ACCESS_KEY.into(), "not a secret".into())),
+        };
+        let store = DynamoStore::connect_with(options, tuning);
+        Arc::new(self.runtime.block_on(store))
     }
 
     fn injected(&self) -> usize {

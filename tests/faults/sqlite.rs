@@ -53,7 +53,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row(FOREIGN, other, 1, "of another program"),
         Row {
             memory: other,
-            ..row(OLDER, other, 16, "older")
+            ..row(OLDER, other, 16, "rolled back")
         },
         row(NO_PERMISSION, denied, 14, "ermission denied"),
         row(PULLED_OUT, away, 13, "reading or writing"),
@@ -80,7 +80,7 @@ pub(crate) fn rows() -> Vec<Row> {
 /// What becomes of a call of the disk under a fault.
 fn fate(fault: &str, call: &Call) -> Fate {
     match (fault, call.op) {
-        (FULL, Op::Write | Op::Create) => Fate::Fail(libc::ENOSPC),
+        (FULL, Op::Write) => Fate::Fail(libc::ENOSPC),
         (NO_PERMISSION, Op::Look | Op::Open | Op::Create | Op::Unlink) => Fate::Fail(libc::EACCES),
         (PULLED_OUT, Op::Read | Op::Write | Op::Sync) => Fate::Fail(libc::ENODEV),
         (UNREADABLE, Op::Read) => Fate::Fail(libc::EIO),
