@@ -18,7 +18,7 @@ impl From<StoreError> for Failure {
             StoreError::Denied(_) => Exit::Denied,
             StoreError::Missing(_) => Exit::NoWallet,
             StoreError::Invalid(_) => Exit::Integrity,
-            StoreError::TooLarge(_) | StoreError::Failed(_) => Exit::Failed,
+            StoreError::TooLarge(_) | StoreError::Full(_) | StoreError::Failed(_) => Exit::Failed,
         };
         Failure::new(exit, error.to_string())
     }

@@ -159,12 +159,36 @@ impl Fs {
     async fn own_earlier(&self, file: &File, work: &Work) -> Option<Expected> {
         let in_doubt = file.state().in_doubt.clone();
         for put in in_doubt.iter().rev() {
+            if let Some(own) = self.own_empty(work, put) {
+                return Some(own);
+            }
             let edit = field_edit(work, work.expect, put.clone());
             if let Ok(applied) = self.wallet.apply(Edit::Fields(vec![edit])).await {
                 return applied.rev.map(Expected::Rev);
             }
         }
         None
+    }
+
+    /// What to expect of a field that is this empty `put`, whose commit was made unheard of. An empty
+    /// value tells nobody's from another's, as others do: its time, to the nanosecond, does.
+    fn own_empty(&self, work: &Work, put: &FieldChange) -> Option<Expected> {
+        let FieldChange::Put {
+            value,
+            mtime_ns,
+            mode,
+        } = put
+        else {
+            return None;
+        };
+        let view = self.wallet.view();
+        let there = view
+            .secret(work.place.secret)?
+            .meta
+            .fields
+            .get(&work.place.field)?;
+        let same = there.size == 0 && there.mtime_ns == *mtime_ns && there.mode == *mode;
+        (value.is_empty() && same).then_some(Expected::Rev(there.rev))
     }
 
     /// Makes `edit` of `file`, together with the attributes that wait in its secret.

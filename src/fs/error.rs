@@ -101,6 +101,7 @@ impl From<WalletError> for FsError {
                 StoreError::Busy(_) => Errno::EBUSY,
                 StoreError::Denied(_) => Errno::EACCES,
                 StoreError::TooLarge(_) => Errno::EFBIG,
+                StoreError::Full(_) => Errno::ENOSPC,
                 StoreError::Missing(_) | StoreError::Invalid(_) | StoreError::Failed(_) => {
                     Errno::EIO
                 }

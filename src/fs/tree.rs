@@ -48,8 +48,11 @@ impl Fs {
         let Ok(node) = self.node(ino) else {
             return self.getattr_of_nameless(ino);
         };
-        if !matches!(node, Node::Control | Node::Status) {
-            self.freshen_for(tid).await?;
+        match node {
+            Node::Control | Node::Status => {}
+            // The kernel asks before it passes to `.walletfs/status`, which says what is wrong.
+            Node::Root => drop(self.freshen_for(tid).await),
+            _ => self.freshen_for(tid).await?,
         }
         if let Node::File(place) = &node {
             self.part_from_replaced(place).await;

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// The one line that the background process says before it falls silent.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -34,6 +35,9 @@ pub enum Outcome {
 
 /// Longest line that is read from the background process.
 const LINE_BYTES: u64 = 64 << 10;
+
+/// Longest wait for a process that has said its line and failed: what is left to it is its exit.
+const EXIT_TIME: Duration = Duration::from_secs(2);
 
 /// Starts this program again with these arguments, hands it the password and waits for its line.
 /// The password is wiped. Gives the outcome, and the pipe that the password went through. An error
@@ -67,7 +71,11 @@ pub fn start(
             Ok((ready, input))
         }
         Ok(failed @ Outcome::Failed { .. }) => {
-            child.wait()?;
+            // Longer only where the kernel holds a thread of it, which a disk that does not answer
+            // can bring about for ever.
+            if let Ok(process) = sys::Process::of(child.id()) {
+                let _ = process.wait(EXIT_TIME);
+            }
             Ok((failed, input))
         }
         Err(_) => Err(io::Error::other(ending(&mut child)?)),

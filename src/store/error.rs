@@ -24,7 +24,10 @@ pub enum StoreError {
     /// The store answered something that no walletfs writes.
     #[error("the store holds what walletfs does not write: {0}")]
     Invalid(String),
-    /// Anything else: a full disk, a damaged file, an answer out of protocol.
+    /// The disk has no room for it; nothing was changed.
+    #[error("no space is left for {0}")]
+    Full(String),
+    /// Anything else: a damaged file, an answer out of protocol.
     #[error("the store failed: {0}")]
     Failed(String),
 }

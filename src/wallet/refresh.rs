@@ -133,12 +133,18 @@ impl Wallet {
 
     /// Looks at the head, or takes the outcome of another caller's look.
     async fn look(&self, share: Share) -> Result<(), WalletError> {
+        let ended = self.refreshing.ended.load(Ordering::Acquire);
         let floor = match share {
-            Share::Any => self.refreshing.ended.load(Ordering::Acquire),
+            Share::Any => ended,
             Share::Later => self.refreshing.began.load(Ordering::Acquire),
         };
         let mut last = self.refreshing.last.lock().await;
         if last.number > floor {
+            return last.outcome.clone();
+        }
+        // One that was under way found the store away after now: a look of one's own would wait as
+        // long again to say the same.
+        if last.number > ended && last.outcome.as_ref().is_err_and(is_away) {
             return last.outcome.clone();
         }
         let number = self.refreshing.began.fetch_add(1, Ordering::AcqRel) + 1;
@@ -257,6 +263,7 @@ fn is_away(e: &WalletError) -> bool {
             | StoreError::Busy(_)
             | StoreError::Denied(_)
             | StoreError::Missing(_)
+            | StoreError::Full(_)
             | StoreError::Failed(_) => true,
             StoreError::TooLarge(_) | StoreError::Invalid(_) => false,
         },

@@ -270,6 +270,35 @@ async fn a_commit_whose_answer_was_lost_is_found_out() {
     assert_eq!(d.stored(F).await.unwrap(), b"newer");
 }
 
+/// Nor is a new file without content, though an empty value could be anybody's: it is known by its
+/// time. Another device's stays another's.
+#[tokio::test]
+async fn an_empty_file_whose_answer_was_lost_is_found_out() {
+    for theirs in [false, true] {
+        let d = device().await;
+        let other = d.second().await;
+        let failure = match theirs {
+            false => Failure::After(StoreError::Deadline),
+            true => Failure::Before(StoreError::Deadline),
+        };
+        d.faults.plan(move |call| match call {
+            Call::Commit(_) => Some(failure.clone()),
+            _ => None,
+        });
+        let fh = d.create("/d/a/new", TRUNCATE).await.unwrap();
+        d.fs.release(fh).await.unwrap();
+        assert_eq!(d.fs.unsaved().failed, 1);
+        d.faults.heal();
+        if theirs {
+            other.put("/d/a/new", b"").await.unwrap();
+        }
+        assert_eq!(d.fs.store_unsaved().await, 0);
+        d.age();
+        let names = d.ls("/d/a").await;
+        assert_eq!(names.len(), if theirs { 3 } else { 2 }, "{names:?}");
+    }
+}
+
 /// Written again before that was found out, twice, and the first commit had been made after all: that
 /// was this file's own content, which the new one may replace.
 #[tokio::test]

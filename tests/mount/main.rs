@@ -8,6 +8,7 @@ mod copiers;
 mod devices;
 mod editors;
 mod handles;
+#[path = "../support/mounts.rs"]
 mod harness;
 mod killed;
 mod limits;

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A request that a plan decides about.
@@ -38,6 +39,8 @@ pub(crate) enum Fate {
     CutBefore,
     /// It is passed on, and the connection is cut once the engine has answered.
     CutAfter,
+    /// It is passed on, and the connection is reset in the middle of the answer.
+    CutInside,
     /// It is passed on, and its answer never passed back.
     HangAfter,
     /// No answer ever comes, and the engine never hears of it.
@@ -110,8 +113,13 @@ struct State {
 /// The running proxy; dropping it ends it and cuts its connections.
 pub(crate) struct HttpCount {
     url: String,
+    address: SocketAddr,
+    upstream: String,
     state: Arc<Mutex<State>>,
-    task: JoinHandle<()>,
+    /// None while connections are refused.
+    task: Mutex<Option<JoinHandle<()>>>,
+    /// Keeps the port, which nobody listens on while connections are refused.
+    _port: TcpSocket,
 }
 
 impl HttpCount {
@@ -121,10 +129,30 @@ impl HttpCount {
             .trim_start_matches("http://")
             .trim_end_matches('/')
             .to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let port = TcpSocket::new_v4().expect("a socket");
+        port.set_reuseaddr(true).expect("it is a new socket");
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        port.bind(any).expect("a free port");
+        let address = port.local_addr().expect("it is bound");
+        let proxy = HttpCount {
+            url: format!("http://{address}"),
+            address,
+            upstream,
+            state: Arc::default(),
+            task: Mutex::new(None),
+            _port: port,
+        };
+        proxy.accept();
+        proxy
+    }
+
+    /// From now on connections are accepted. To be called within the runtime, as at first.
+    pub(crate) fn accept(&self) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("it is a new socket");
+        socket.bind(self.address).expect("the port is kept");
+        let listener: TcpListener = socket.listen(1024).expect("nobody else listens");
+        let (shared, upstream) = (Arc::clone(&self.state), self.upstream.clone());
         let task = tokio::spawn(async move {
             // The connections end with this task, since their set is its own.
             let mut connections = tokio::task::JoinSet::new();
@@ -133,10 +161,16 @@ impl HttpCount {
                 connections.spawn(serve(client, upstream.clone(), Arc::clone(&shared)));
             }
         });
-        HttpCount {
-            url: format!("http://{address}"),
-            state,
-            task,
+        *self.task.lock().unwrap() = Some(task);
+    }
+
+    /// From now on connections are refused, and those that stand are cut.
+    pub(crate) async fn refuse(&self) {
+        let task = self.task.lock().unwrap().take();
+        if let Some(task) = task {
+            task.abort();
+            // It ends as cancelled, with its socket and its connections.
+            let _ = task.await;
         }
     }
 
@@ -172,7 +206,9 @@ impl HttpCount {
 
 impl Drop for HttpCount {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = self.task.get_mut().unwrap().take() {
+            task.abort();
+        }
     }
 }
 
@@ -206,6 +242,15 @@ async fn serve(mut client: TcpStream, upstream: String, state: Arc<Mutex<State>>
             Fate::CutAfter => {
                 // Whether the engine answers is its business.
                 let _ = ask(&upstream, &head, &body).await;
+                return;
+            }
+            Fate::CutInside => {
+                if let Ok(answer) = ask(&upstream, &head, &body).await {
+                    // It may have left already.
+                    let _ = client.write_all(&answer[..answer.len() / 2]).await;
+                    let _ = client.flush().await;
+                }
+                let _ = client.set_zero_linger();
                 return;
             }
             Fate::HangAfter => {

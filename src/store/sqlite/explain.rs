@@ -52,7 +52,7 @@ impl Error {
             ErrorCode::DatabaseCorrupt => StoreError::Failed(format!(
                 "{shown} is damaged: put a copy in its place, or restore a backup"
             )),
-            ErrorCode::DiskFull => StoreError::Failed(format!("no space is left for {shown}")),
+            ErrorCode::DiskFull => StoreError::Full(shown.to_string()),
             ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed => {
                 StoreError::Unreachable(format!("reading or writing {shown} failed"))
             }
@@ -96,13 +96,13 @@ mod tests {
         assert!(matches!(told(ffi::SQLITE_PERM), Denied(_)));
         assert!(matches!(told(ffi::SQLITE_CANTOPEN), Denied(_)));
         assert!(matches!(told(ffi::SQLITE_IOERR), Unreachable(_)));
+        assert!(matches!(told(ffi::SQLITE_FULL), Full(_)));
         assert!(matches!(told(ffi::SQLITE_TOOBIG), Invalid(_)));
         assert!(matches!(told(ffi::SQLITE_CONSTRAINT), Invalid(_)));
         let failed = |code, words: &str| match told(code) {
             Failed(text) => assert!(text.contains(words), "{text}"),
             other => panic!("{other:?}"),
         };
-        failed(ffi::SQLITE_FULL, "no space");
         failed(ffi::SQLITE_CORRUPT, "damaged");
         failed(ffi::SQLITE_NOTADB, "not a wallet file");
         failed(ffi::SQLITE_NOMEM, "SQLite");

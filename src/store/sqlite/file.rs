@@ -81,9 +81,7 @@ pub(super) fn explain(path: &Path, error: &io::Error) -> StoreError {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             StoreError::Denied(format!("{shown}: {error}"))
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            StoreError::Failed(format!("no space is left for {shown}"))
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full(shown.to_string()),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
             StoreError::Failed(format!("{shown}: a part of the path is not a directory"))
         }

@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use explain::Error;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,9 +52,17 @@ const PAGE_BYTES: usize = 1 << 20;
 /// No row that walletfs writes is larger; what a file holds beyond it is not read into memory.
 const ROW_BYTES: i32 = 1 << 20;
 
-/// The time that is left, when SQLite gives up waiting for another process's lock, to say so
-/// before the deadline.
+/// The time that is left, when a call gives up waiting for another process's lock, to say so before
+/// the deadline.
 const BUSY_MARGIN: Duration = Duration::from_millis(500);
+
+/// Pauses between looks at a lock: short at first, since most are held for a moment.
+const PAUSES_MS: [u64; 8] = [1, 2, 5, 10, 15, 20, 25, 50];
+
+thread_local! {
+    /// Until when the call on this thread waits for another process's lock.
+    static WAITS_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 /// Connections kept between calls; more are opened when more calls run at once.
 const IDLE_CONNECTIONS: usize = 4;
@@ -157,7 +166,7 @@ impl Shared {
                 file,
             },
         };
-        wait_until(&open.connection, deadline)?;
+        wait_until(deadline)?;
         let result = work(&mut open.connection);
         // After a failure the connection is closed: the next call begins with a clean one.
         if result.is_ok() {
@@ -185,8 +194,9 @@ impl Shared {
     /// A connection to whatever is there, with nothing read from it yet.
     fn connect_unchecked(&self, deadline: Instant) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        wait_until(&connection, deadline)?;
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        wait_until(deadline)?;
+        connection.busy_handler(Some(wait_for_lock))?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES)?;
         // The file may come from anywhere: nothing in its schema runs with our rights, and a
         // damaged page is an error rather than a guess.
@@ -256,21 +266,36 @@ fn settle(connection: &Connection) -> Result<(), Error> {
         ))
         .into());
     }
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    // FULL would leave the journal's removal, which is the commit, in the directory's cache: a power
+    // cut brings the journal back, and it undoes a commit that was acknowledged.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     Ok(())
 }
 
-/// Lets SQLite wait for other processes' locks until shortly before the deadline.
-fn wait_until(connection: &Connection, deadline: Instant) -> Result<(), Error> {
-    let left = deadline
-        .saturating_duration_since(Instant::now())
-        .saturating_sub(BUSY_MARGIN);
-    if left.is_zero() {
+/// Lets SQLite wait for other processes' locks until shortly before the deadline. By a clock: its own
+/// time-out counts what its pauses should last, which on a loaded machine they exceed.
+fn wait_until(deadline: Instant) -> Result<(), Error> {
+    let until = deadline.checked_sub(BUSY_MARGIN);
+    if until.is_none_or(|until| until <= Instant::now()) {
         return Err(StoreError::Deadline.into());
     }
-    connection.busy_timeout(left)?;
+    WAITS_UNTIL.set(until);
     Ok(())
+}
+
+/// Pauses before another look at a lock, unless the time is over. `looks` is how many there were.
+fn wait_for_lock(looks: i32) -> bool {
+    let left = WAITS_UNTIL
+        .get()
+        .map(|until| until.saturating_duration_since(Instant::now()));
+    let Some(left) = left.filter(|left| !left.is_zero()) else {
+        return false;
+    };
+    let pause = usize::try_from(looks).ok().and_then(|at| PAUSES_MS.get(at));
+    let pause = Duration::from_millis(*pause.unwrap_or(&100));
+    std::thread::sleep(pause.min(left));
+    true
 }
 
 fn foreign(path: &Path) -> StoreError {

@@ -5,6 +5,9 @@
 //! that hangs is ended after [`PATIENCE`], upon which every call on its mount fails. Only processes
 //! of this module's own making are ended, by their ids. Of a test that fails the directory stays,
 //! since nothing may be deleted through a mount.
+//!
+//! Shared by the test programs that mount. Each of them uses a part of it.
+#![allow(dead_code)]
 
 use serde_json::{Value, json};
 use std::fs;
@@ -20,6 +23,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) const DEVICE: &str = "Device 22!";
 pub(crate) const MEMORABLE: &str = "Memorable 1!";
+
+/// An AWS key that is nobody's.
+pub(crate) const ACCESS_KEY: &str = "AKIAWALLETFSTEST";
 
 /// Longer than any program or mount of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,9 +44,12 @@ pub(crate) fn say(password: &str) -> String {
     format!("printf '%s\\n' '{password}'")
 }
 
-/// A wallet of its own, with its configuration, in a directory of its own.
+/// A wallet of its own, with its configuration, in a directory of its own. Or one device of several
+/// that share a wallet.
 pub(crate) struct Wallet {
     dir: tempfile::TempDir,
+    /// Instead of AWS keys in the environment, where the program reads them from.
+    credentials: Option<PathBuf>,
 }
 
 impl Wallet {
@@ -81,9 +90,36 @@ impl Wallet {
         wallet
     }
 
+    /// A device that has joined a wallet which is there already: this configuration, this device
+    /// key, and nothing seen yet. Its AWS key is in a file.
+    pub(crate) fn joined(config: &Value, key: &[u8]) -> Wallet {
+        let mut wallet = Wallet::empty();
+        wallet.credentials = Some(wallet.path().join("credentials"));
+        wallet.renew(ACCESS_KEY);
+        for (file, content) in [
+            ("default.json", config.to_string().as_bytes()),
+            ("default.key", key),
+        ] {
+            let file = wallet.config().join(file);
+            private(&file, 0o600, |file| fs::write(file, content));
+        }
+        wallet
+    }
+
+    /// Changes the AWS key that the program reads from a file, as somebody does who renews it.
+    pub(crate) fn renew(&self, key: &str) {
+        let file = self.credentials.as_ref().expect("it has joined");
+        let text =
+            format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = not a secret\n");
+        fs::write(file, text).unwrap();
+    }
+
     fn empty() -> Wallet {
         let dir = tempfile::Builder::new().prefix("walletfs-").tempdir();
-        let wallet = Wallet { dir: dir.unwrap() };
+        let wallet = Wallet {
+            dir: dir.unwrap(),
+            credentials: None,
+        };
         private(&wallet.config(), 0o700, |dir| fs::create_dir(dir));
         wallet
     }
@@ -121,10 +157,14 @@ impl Wallet {
             .env("HOME", self.path())
             .env("WALLETFS_DEVICE_PASSWORD_COMMAND", say(DEVICE))
             .env("WALLETFS_MEMORABLE_PASSWORD_COMMAND", say(MEMORABLE))
-            .env("AWS_ACCESS_KEY_ID", "AKIAWALLETFSTEST")
-            .env("AWS_SECRET_ACCESS_KEY", "not a secret")
             .env("AWS_REGION", "eu-central-1")
             .env("AWS_EC2_METADATA_DISABLED", "true");
+        match &self.credentials {
+            Some(file) => walletfs.env("AWS_SHARED_CREDENTIALS_FILE", file),
+            None => walletfs
+                .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+                .env("AWS_SECRET_ACCESS_KEY", "not a secret"),
+        };
         // A DynamoDB that the tester names may be AWS's.
         if std::env::var_os("WALLETFS_TEST_DYNAMODB_URL").is_some() {
             walletfs.envs(std::env::vars_os().filter(|(key, _)| {
@@ -137,13 +177,27 @@ impl Wallet {
 
     /// Mounts on the directory `name`, in the background.
     pub(crate) fn mount(&self, name: &str, options: &[&str]) -> Mount<'_> {
+        let mount = self.try_mount(name, options);
+        mount.unwrap_or_else(|(code, said)| panic!("mount ended with {code}: {said}"))
+    }
+
+    /// As [`Wallet::mount`]; the exit code and what was said, if it fails.
+    pub(crate) fn try_mount(
+        &self,
+        name: &str,
+        options: &[&str],
+    ) -> Result<Mount<'_>, (i32, String)> {
         let dir = self.path().join(name);
         let mut command = self.walletfs("mount");
         // Nothing that a test forgets stays for ever.
         command.args(["--timeout", "0", "--lifetime", "600"]);
-        let said = run(command.args(options).arg(&dir)).success();
+        let said = run(command.args(options).arg(&dir));
+        if !said.output.status.success() {
+            return Err(said.failure());
+        }
+        let said = said.success();
         assert_eq!(said, "", "a mount to the background says nothing");
-        Mount::of(self, dir)
+        Ok(Mount::of(self, dir))
     }
 
     /// Mounts with a domain `d` and a secret `a` in it, made if they are missing.
@@ -158,7 +212,8 @@ impl Wallet {
         mount
     }
 
-    fn log(&self) -> String {
+    /// What its mounts have written to the log.
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.config().join("state/default.log")).unwrap_or_default()
     }
 }
@@ -257,6 +312,32 @@ impl<'a> Mount<'a> {
         status["generation"].as_u64().unwrap()
     }
 
+    /// The process behind it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Ends the process at once, as SIGKILL does. The dead mount stays, for the next mount on the
+    /// directory to clear.
+    pub(crate) fn kill(mut self) {
+        self.mounted = false;
+        kill(self.pid);
+        // Its last thread closes `/dev/fuse`, upon which the kernel answers by itself.
+        wait_for("the mount is dead", || {
+            fs::metadata(&self.dir).is_err_and(|e| e.raw_os_error() == Some(libc::ENOTCONN))
+        });
+    }
+
+    /// Asks for the unmount; the exit code and what was said, if it is refused.
+    pub(crate) fn try_unmount(&mut self) -> Result<(), (i32, String)> {
+        let said = run(self.wallet.walletfs("unmount").arg(&self.dir));
+        if !said.output.status.success() {
+            return Err(said.failure());
+        }
+        self.mounted = false;
+        Ok(())
+    }
+
     /// Runs a shell's script in the directory `d/a` of the mount, and gives what it says.
     #[track_caller]
     pub(crate) fn run(&self, shell: &str, script: &str) -> String {
@@ -337,7 +418,7 @@ impl Drop for Mount<'_> {
 }
 
 /// Ends a process of these tests.
-fn kill(pid: u32) {
+pub(crate) fn kill(pid: u32) {
     // It may have ended by itself.
     let _ = tool("kill").args(["-KILL", &pid.to_string()]).output();
 }
