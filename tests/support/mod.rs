@@ -4,4 +4,5 @@
 pub(crate) mod dynamodb;
 pub(crate) mod http_count;
 pub(crate) mod items;
+pub(crate) mod matrix;
 pub(crate) mod server;
