@@ -323,7 +323,7 @@ pub struct HeadData {
 }
 
 impl HeadData {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         cbor::write(|e| {
             let mut map = MapWriter::begin(e, 4, &self.unknown)?;
             map.key(key::DIGEST)?.bytes(&self.digest)?;
@@ -334,7 +334,7 @@ impl HeadData {
         })
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<HeadData, CryptoError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<HeadData, CryptoError> {
         let (mut digest, mut count, mut created_ns, mut committed_ns) = (None, None, None, None);
         let unknown = cbor::read(bytes, |key, d| {
             match key {

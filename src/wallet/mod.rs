@@ -34,7 +34,7 @@ pub mod record;
 mod refresh;
 mod rekey;
 mod seal;
-mod seen;
+pub(crate) mod seen;
 mod size;
 mod snapshot;
 mod state;
