@@ -1,4 +1,4 @@
-//! The table of dependencies: each crate that Cargo.toml names, and why.
+//! The page on development: each crate that Cargo.toml names, and why; each fuzz target.
 
 use crate::pages::{Page, root};
 use std::fs;
@@ -17,15 +17,17 @@ fn named() -> Vec<String> {
         .collect()
 }
 
+fn page() -> Page {
+    let mut pages = Page::all().into_iter();
+    let page = pages.find(|page| page.path.ends_with("walletfs-development.7.md"));
+    page.expect("the page is there")
+}
+
 #[test]
 fn every_dependency_is_justified() {
     let named = named();
     assert!(named.iter().any(|name| name == "fuser"), "{named:?}");
-    let pages = Page::all();
-    let page = pages
-        .iter()
-        .find(|page| page.path.ends_with("walletfs-development.7.md"))
-        .expect("the page is there");
+    let page = page();
     let listed = page.column("crate");
     let quoted: Vec<String> = named.iter().map(|name| format!("`{name}`")).collect();
     assert_eq!(listed, quoted, "the table and Cargo.toml differ");
@@ -33,4 +35,13 @@ fn every_dependency_is_justified() {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         assert!(cells.len() == 3 && !cells.contains(&""), "{line}");
     }
+}
+
+#[test]
+fn every_fuzz_target_is_listed() {
+    let seeds = fs::read_dir(root().join("tests/fuzz/seeds")).expect("there are seeds");
+    let names = seeds.map(|entry| entry.expect("it can be listed").file_name());
+    let mut targets: Vec<_> = names.map(|name| format!("`{}`", name.display())).collect();
+    targets.sort();
+    assert_eq!(page().column("target"), targets);
 }
