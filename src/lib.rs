@@ -19,6 +19,8 @@ pub mod cli;
 pub mod crypto;
 pub mod fs;
 pub mod fuse;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod session;
 pub mod store;
 pub mod wallet;

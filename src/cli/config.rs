@@ -220,9 +220,25 @@ impl Config {
                 ),
             ));
         };
-        let config: Config = serde_json::from_slice(&text).map_err(|error| wrong(&path, &error))?;
-        config.check().map_err(|why| wrong(&path, &why))?;
+        Config::parse(&text).map_err(|why| wrong(&path, &why))
+    }
+
+    /// What the text of the file says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Config, String> {
+        let config: Config = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// The text of the file; `None` if a path is not UTF-8.
+    pub fn text(&self) -> Option<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self).ok()?; // its only trouble with such a value
+        text.push(b'\n');
+        Some(text)
     }
 
     /// What is wrong with the values taken together.
@@ -245,11 +261,9 @@ impl Config {
 
     /// Writes the configuration of a wallet on this device, whole or not at all.
     pub fn save(&self, places: &Places, wallet: &str) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|_| {
-            // serde_json's only trouble with a value of this type.
+        let text = self.text().ok_or_else(|| {
             Failure::new(Exit::Usage, "the store's path is not UTF-8; choose another")
         })?;
-        text.push(b'\n');
         private::make_dir(&places.config)?;
         Ok(private::write(&places.config_file(wallet), &text)?)
     }
@@ -316,7 +330,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let places = places(dir.path());
         private::make_dir(&places.config).unwrap();
-        let text = r#"{"store":"dynamodb","table":"t","colour":{"a":[1]},"cache-ttl":0.5}"#;
+        let text = r#"{"store":"dynamodb","table":"t","colour":{"a":[1]},"cache-ttl":0.5,
+            "ratio":0.1134567892123456789}"#;
         private::write(&places.config_file("w"), text.as_bytes()).unwrap();
         let config = Config::load(&places, "w").unwrap();
         assert_eq!(config.store, StoreKind::Dynamodb);

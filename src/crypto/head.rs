@@ -327,7 +327,7 @@ pub struct HeadData {
 }
 
 impl HeadData {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         cbor::write(|e| {
             let keys = 4 + usize::from(!self.recent.is_empty());
             let mut map = MapWriter::begin(e, keys, &self.unknown)?;
@@ -342,7 +342,7 @@ impl HeadData {
         })
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<HeadData, CryptoError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<HeadData, CryptoError> {
         let (mut digest, mut count, mut created_ns, mut committed_ns) = (None, None, None, None);
         let mut recent = Recent::default();
         let unknown = cbor::read(bytes, |key, d| {

@@ -87,7 +87,7 @@ impl Keyring {
         }
     }
 
-    pub(super) fn encode(&self) -> SecretBytes {
+    pub(crate) fn encode(&self) -> SecretBytes {
         SecretBytes::new(cbor::write(|e| {
             let mut map = MapWriter::begin(e, 1, &self.unknown)?;
             let e = map.key(KEY_EPOCHS)?.map(self.epochs.len() as u64)?;
@@ -98,7 +98,7 @@ impl Keyring {
         }))
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Keyring, CryptoError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Keyring, CryptoError> {
         let mut epochs = BTreeMap::new();
         let unknown = cbor::read(bytes, |key, d| {
             if key != KEY_EPOCHS {

@@ -18,14 +18,14 @@ pub fn padded_len(len: usize) -> usize {
 }
 
 /// Writes `padded(x)` over `out`, which has [`padded_len`] zeros.
-pub(super) fn pad_into(out: &mut [u8], x: &[u8]) {
+pub(crate) fn pad_into(out: &mut [u8], x: &[u8]) {
     let len = u32::try_from(x.len()).expect("an item is far smaller than 4 GiB");
     out[..PREFIX].copy_from_slice(&len.to_be_bytes());
     out[PREFIX..PREFIX + x.len()].copy_from_slice(x);
 }
 
 /// Reduces `padded(x)` to x, in place. The bytes behind x stay in the vector's capacity.
-pub(super) fn unpad(padded: &mut Vec<u8>) -> Result<(), CryptoError> {
+pub(crate) fn unpad(padded: &mut Vec<u8>) -> Result<(), CryptoError> {
     let prefix = padded.first_chunk().ok_or(CryptoError::BadPadding)?;
     let len = u32::from_be_bytes(*prefix) as usize;
     if len > padded.len() || padded.len() != padded_len(len) {

@@ -36,7 +36,7 @@ mod refresh;
 mod rekey;
 mod replica;
 mod seal;
-mod seen;
+pub(crate) mod seen;
 mod size;
 mod snapshot;
 mod state;

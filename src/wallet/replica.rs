@@ -170,6 +170,7 @@ fn is_unreachable(why: &StoreError) -> bool {
         StoreError::Denied(_)
         | StoreError::Missing(_)
         | StoreError::Failed(_)
+        | StoreError::Full(_)
         | StoreError::TooLarge(_)
         | StoreError::Invalid(_) => false,
     }

@@ -277,7 +277,7 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-fn text(head: &Sighting) -> Vec<u8> {
+pub(crate) fn text(head: &Sighting) -> Vec<u8> {
     let record = Record {
         format: 1,
         wallet_id: hex(&head.wallet_id),
@@ -290,7 +290,7 @@ fn text(head: &Sighting) -> Vec<u8> {
     text
 }
 
-fn parse(text: &[u8]) -> Option<Sighting> {
+pub(crate) fn parse(text: &[u8]) -> Option<Sighting> {
     let record: Record = serde_json::from_slice(text).ok()?;
     (record.format == 1).then_some(())?;
     Some(Sighting {

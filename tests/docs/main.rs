@@ -1,6 +1,7 @@
 //! The README and the manual say what the program does: what a machine can check of that.
 
 mod commands;
+mod development;
 mod pages;
 mod policy;
 mod security;

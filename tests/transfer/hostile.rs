@@ -45,6 +45,15 @@ fn import(machine: &Machine, format: &str, file: &str) -> (i32, String, String) 
     (code, text(output.stdout), text(output.stderr))
 }
 
+/// A 1PUX archive of this document.
+fn onepux(document: &[u8]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("export.data", zip::write::SimpleFileOptions::default())
+        .unwrap();
+    zip.write_all(document).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
 #[test]
 fn each_is_refused_with_a_clear_error_and_nothing_is_written() {
     let machine = Machine::with_wallet();
@@ -63,13 +72,26 @@ fn each_is_refused_with_a_clear_error_and_nothing_is_written() {
         "laughs",
         "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"Secret\">]><KeePassFile>&a;</KeePassFile>",
     );
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("export.data", zip::write::SimpleFileOptions::default())
-        .unwrap();
-    for _ in 0..100 {
-        zip.write_all(&vec![b' '; 1 << 20]).unwrap();
-    }
-    let bomb = machine.file("bomb", zip.finish().unwrap().into_inner());
+    let bomb = machine.file("bomb", onepux(&vec![b' '; 100 << 20]));
+    let items = format!("{{\"items\":[{}{{}}]}}", "{},".repeat(99_999));
+    let vaults = format!("{}{items}", format!("{items},").repeat(200));
+    let dense_archive = machine.file(
+        "dense.1pux",
+        onepux(format!("{{\"accounts\":[{{\"vaults\":[{vaults}]}}]}}").as_bytes()),
+    );
+    // A name that stands there once, and that every secret below it has.
+    let long = "x".repeat(8 << 20);
+    let column = machine.file(
+        "column",
+        format!("title,password,{long}\n{}", "t,p,v\n".repeat(90_000)),
+    );
+    let group = machine.file(
+        "group",
+        format!(
+            "<KeePassFile><Root><Group><Name>{long}</Name>{}</Group></Root></KeePassFile>",
+            "<Entry></Entry>".repeat(90_000)
+        ),
+    );
     let text = machine.file("text", "Secret text of no kind\n");
     let empty = machine.file("empty", "");
     let sqlite = machine.file("sqlite", "SQLite format 3\0Secret");
@@ -85,9 +107,12 @@ fn each_is_refused_with_a_clear_error_and_nothing_is_written() {
         ("keepass", &giant),
         ("keepass-xml", &laughs),
         ("keepass-xml", &giant),
+        ("keepass-xml", &group),
         ("1password", &bomb),
+        ("1password", &dense_archive),
         ("1password", &giant),
         ("csv", &giant),
+        ("csv", &column),
         ("csv", &empty),
         ("json", &dense),
     ]);

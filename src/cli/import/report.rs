@@ -205,10 +205,8 @@ mod tests {
             )]
             .into(),
         };
-        let source = Source {
-            secrets: vec![found("a"), found(&"x".repeat(9_000))],
-            ..Source::default()
-        };
+        let mut source = Source::default();
+        source.secrets = vec![found("a"), found(&"x".repeat(9_000))];
         let judged = judge(source, "nowhere");
         let report = Report {
             judged: &judged,

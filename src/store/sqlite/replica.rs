@@ -114,7 +114,7 @@ impl Refresh {
         } = self;
         let connection = store
             .run(move |shared, deadline| {
-                wait_until(&connection, deadline)?;
+                wait_until(deadline)?;
                 let gathering = connection.unchecked_transaction()?;
                 for item in page {
                     gather(&gathering, &shared.wallet, &item)?;
@@ -140,7 +140,7 @@ impl Refresh {
         } = self;
         store
             .run(move |shared, deadline| {
-                wait_until(&connection, deadline)?;
+                wait_until(deadline)?;
                 gather(&connection, &shared.wallet, &head)?;
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -3,7 +3,7 @@
 //! keys, each custom field under its own name.
 
 use super::loose::Loose;
-use super::text::{bounded, json_trouble};
+use super::text::{bounded, from_json};
 use super::{Fields, Found, Source, SourceError, Text, parse_moment};
 use crate::wallet::Field;
 use serde::Deserialize;
@@ -77,8 +77,7 @@ const LINKED: u8 = 3;
 
 /// Reads an export.
 pub fn read(json: &[u8]) -> Result<Source, SourceError> {
-    let document: Document = serde_json::from_slice(json)
-        .map_err(|error| SourceError::Malformed(json_trouble(&error)))?;
+    let document: Document = from_json(json)?;
     if document.encrypted {
         return Err(SourceError::malformed(
             "it is encrypted: export it from Bitwarden once more, as `.json` and not as `.json \
@@ -118,6 +117,7 @@ fn found(item: Item, origin: String, folders: &BTreeMap<&str, &str>) -> Result<F
         let name = custom.name.as_deref().unwrap_or_default();
         if custom.r#type != Some(LINKED) {
             let leaves = custom.value.as_ref().map(|value| value.leaves(""));
+            let leaves = leaves.transpose()?;
             let text = leaves.and_then(|leaves| leaves.first().map(|(_, text)| *text));
             fields.info(name, super::value(text.map_or("", |text| text)))?;
         }
@@ -139,7 +139,7 @@ fn found(item: Item, origin: String, folders: &BTreeMap<&str, &str>) -> Result<F
         .into_iter()
         .flatten()
     {
-        for (key, text) in part.leaves("") {
+        for (key, text) in part.leaves("")? {
             fields.note(&key, Some(text))?;
         }
     }

@@ -1,6 +1,6 @@
 //! [`Fields`]: the fields of a secret while a format's reader collects them.
 
-use super::{Found, FoundField, MOST_FIELDS, SourceError, Text};
+use super::{Found, FoundField, MOST_FIELDS, NameRoom, SourceError, Text};
 use crate::crypto::SecretBytes;
 use crate::wallet::Field;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ pub(crate) struct Fields {
     fields: BTreeMap<Field, FoundField>,
     /// The number that an info key of this name took last.
     numbers: BTreeMap<String, usize>,
+    /// Room for the names of further info keys.
+    room: NameRoom,
     /// The time for fields that say none of their own.
     mtime_ns: Option<i64>,
 }
@@ -32,9 +34,9 @@ impl Fields {
     }
 
     /// Puts a field whose name is free.
-    pub(crate) fn put(&mut self, field: Field, value: SecretBytes) {
+    pub(crate) fn put(&mut self, field: Field, value: impl Into<Arc<SecretBytes>>) {
         let found = FoundField {
-            value: Arc::new(value),
+            value: value.into(),
             mtime_ns: self.mtime_ns,
             mode: None,
         };
@@ -99,8 +101,13 @@ impl Fields {
     }
 
     /// Puts an info key; one that is there already stays, and this takes the next free number.
-    pub(crate) fn info(&mut self, key: &str, value: SecretBytes) -> Result<(), SourceError> {
+    pub(crate) fn info(
+        &mut self,
+        key: &str,
+        value: impl Into<Arc<SecretBytes>>,
+    ) -> Result<(), SourceError> {
         self.check_room()?;
+        self.room.take(key.len())?;
         let mut free = Field::Info(key.into());
         while self.fields.contains_key(&free) {
             let number = self.numbers.entry(key.to_owned()).or_insert(1);
@@ -151,5 +158,15 @@ mod tests {
             fields.info(&n.to_string(), value("")).unwrap();
         }
         assert!(fields.info("one more", value("")).is_err());
+    }
+
+    #[test]
+    fn a_secret_of_endless_names_is_refused() {
+        let long = "x".repeat(super::super::MOST_BYTES / 4);
+        let mut fields = Fields::default();
+        for _ in 0..4 {
+            fields.info(&long, value("")).unwrap();
+        }
+        assert!(fields.info(&long, value("")).is_err());
     }
 }

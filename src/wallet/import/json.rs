@@ -5,7 +5,7 @@
 //! that is not there is absent. `modified` maps the fields to RFC 3339 times, info keys as they are
 //! with `info:` before them.
 
-use super::text::{bounded, json_trouble};
+use super::text::{bounded, from_json};
 use super::{Fields, MOST_FIELDS, Source, SourceError, Text, parse_moment};
 use crate::crypto::SecretBytes;
 use crate::wallet::Field;
@@ -102,8 +102,7 @@ impl<'de> Deserialize<'de> for Values {
 
 /// Reads what `export --format json` wrote.
 pub fn read(json: &[u8]) -> Result<Source, SourceError> {
-    let document: Document = serde_json::from_slice(json)
-        .map_err(|error| SourceError::Malformed(json_trouble(&error)))?;
+    let document: Document = from_json(json)?;
     if document.walletfs != VERSION {
         return Err(SourceError::malformed(
             "it is of a later version of walletfs: import it with that one",

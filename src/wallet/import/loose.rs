@@ -1,6 +1,6 @@
 //! [`Loose`]: JSON of a shape that is not known before, kept within bounds and wiped when dropped.
 
-use super::{MOST_FIELDS, Text};
+use super::{MOST_FIELDS, NameRoom, SourceError, Text};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -15,28 +15,48 @@ pub(super) enum Loose {
 
 impl Loose {
     /// Every text that is not empty, with the names that lead to it.
-    pub(super) fn leaves(&self, name: &str) -> Vec<(String, &Text)> {
-        let mut leaves = Vec::new();
-        self.collect(name, &mut leaves);
-        leaves
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::TooLarge`] if these names take more memory than is given to them.
+    pub(super) fn leaves(&self, name: &str) -> Result<Vec<(String, &Text)>, SourceError> {
+        let mut leaves = Leaves::default();
+        leaves.collect(name, self)?;
+        Ok(leaves.found)
     }
+}
 
-    fn collect<'a>(&'a self, name: &str, leaves: &mut Vec<(String, &'a Text)>) {
-        match self {
+#[derive(Default)]
+struct Leaves<'a> {
+    found: Vec<(String, &'a Text)>,
+    room: NameRoom,
+}
+
+impl<'a> Leaves<'a> {
+    fn collect(&mut self, name: &str, of: &'a Loose) -> Result<(), SourceError> {
+        match of {
             Loose::Null => {}
             Loose::Text(text) if text.is_empty() => {}
-            Loose::Text(text) => leaves.push((name.to_owned(), text)),
-            Loose::List(list) => list.iter().for_each(|value| value.collect(name, leaves)),
+            Loose::Text(text) => {
+                self.room.take(name.len())?;
+                self.found.push((name.to_owned(), text));
+            }
+            Loose::List(list) => {
+                for value in list {
+                    self.collect(name, value)?;
+                }
+            }
             Loose::Map(map) => {
                 for (key, value) in map {
                     let name = match name {
                         "" => key.to_string(),
                         name => format!("{name} {}", &**key),
                     };
-                    value.collect(&name, leaves);
+                    self.collect(&name, value)?;
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -110,13 +130,25 @@ mod tests {
     fn every_text_is_found_under_the_names_that_lead_to_it() {
         let json = r#"{"a":"x","b":{"c":1,"d":[true,null,"y",""]},"e":-1.5}"#;
         let loose: Loose = serde_json::from_str(json).unwrap();
-        let leaves = loose.leaves("");
+        let leaves = loose.leaves("").unwrap();
         let shown: Vec<_> = leaves
             .iter()
             .map(|(name, text)| format!("{name}={}", &***text))
             .collect();
         assert_eq!(shown, ["a=x", "b c=1", "b d=true", "b d=y", "e=-1.5"]);
-        assert_eq!(loose.leaves("n")[0].0, "n a");
+        assert_eq!(loose.leaves("n").unwrap()[0].0, "n a");
+    }
+
+    #[test]
+    fn names_that_lead_to_many_are_bounded() {
+        let long = "x".repeat(super::super::MOST_BYTES / 4);
+        let of = |leaves: &str| {
+            let json = format!("{{\"{long}\":[{leaves}]}}");
+            let loose: Loose = serde_json::from_str(&json).unwrap();
+            loose.leaves("").map(|leaves| leaves.len())
+        };
+        assert_eq!(of("1,2,3,4").ok(), Some(4));
+        assert!(of("1,2,3,4,5").is_err());
     }
 
     #[test]

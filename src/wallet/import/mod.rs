@@ -63,7 +63,7 @@ pub struct Found {
     pub fields: BTreeMap<Field, FoundField>,
 }
 
-/// A field of a [`Found`] secret.
+/// A field of a [`Found`] secret. Several may share one value.
 pub struct FoundField {
     /// The bytes, exact.
     pub value: Arc<SecretBytes>,
@@ -82,6 +82,31 @@ pub struct Source {
     pub left_out: Vec<String>,
     /// What of it should be taken and cannot be, as sentences.
     pub lost: Vec<String>,
+    /// Room for the names of further secrets.
+    room: NameRoom,
+}
+
+/// Bytes that names may still take. A source says a name once, a folder's or a column's, and every
+/// secret below it has a copy: few bytes could ask for any amount of memory.
+struct NameRoom(usize);
+
+impl Default for NameRoom {
+    fn default() -> Self {
+        NameRoom(MOST_BYTES)
+    }
+}
+
+impl NameRoom {
+    /// Takes room for names of so many bytes.
+    fn take(&mut self, bytes: usize) -> Result<(), SourceError> {
+        self.0 = self.0.checked_sub(bytes).ok_or_else(|| {
+            SourceError::TooLarge(format!(
+                "its names take more than {} MiB: that is no wallet of passwords",
+                MOST_BYTES >> 20
+            ))
+        })?;
+        Ok(())
+    }
 }
 
 /// Why a source is not read. Nothing of it is quoted.
@@ -110,6 +135,12 @@ impl Source {
         if self.secrets.len() >= MOST_SECRETS {
             return Err(too_many());
         }
+        let keys = secret.fields.keys().map(|field| match field {
+            Field::Uid | Field::Pwd => 0,
+            Field::Info(key) => key.len(),
+        });
+        let names = secret.domain.len() + secret.access.len() + keys.sum::<usize>();
+        self.room.take(names)?;
         self.secrets.push(secret);
         Ok(())
     }
@@ -133,4 +164,25 @@ pub(crate) fn too_many() -> SourceError {
     SourceError::TooLarge(format!(
         "it holds more than {MOST_SECRETS} secrets: split it, and import the parts"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_take_any_amount_of_memory() {
+        let long = "x".repeat(MOST_BYTES / 4);
+        let mut source = Source::default();
+        let mut pushed = 0;
+        let refused = loop {
+            let secret = Fields::default().into_found("entry".into(), &long, "a");
+            match source.push(secret) {
+                Ok(()) => pushed += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(pushed, 3);
+        assert!(matches!(refused, SourceError::TooLarge(_)));
+    }
 }

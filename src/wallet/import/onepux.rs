@@ -2,10 +2,11 @@
 //! vault is a domain, an item a secret. Nothing is unpacked to a disk, and nothing beyond a bound.
 
 use super::loose::Loose;
-use super::text::{bounded, json_trouble};
+use super::text::{bounded, from_json};
 use super::{Fields, Found, MOST_BYTES, Source, SourceError, Text, moment};
 use crate::crypto::SecretBytes;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use zeroize::Zeroizing;
 use zip::ZipArchive;
@@ -113,8 +114,7 @@ pub fn read(archive: &[u8]) -> Result<Source, SourceError> {
     let damaged = || SourceError::malformed("it is not a 1PUX archive, or it is cut off");
     let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(|_| damaged())?;
     let data = entry(&mut archive, "export.data", MOST_BYTES)?.ok_or_else(damaged)?;
-    let document: Document = serde_json::from_slice(&data)
-        .map_err(|error| SourceError::Malformed(json_trouble(&error)))?;
+    let document: Document = from_json(&data)?;
     let mut source = Source::default();
     let mut files = Files {
         archive,
@@ -161,22 +161,24 @@ impl Files<'_> {
 }
 
 /// The attached file that a value is.
-fn attached(kind: &str, value: &Loose) -> Option<Attached> {
+fn attached(kind: &str, value: &Loose) -> Result<Option<Attached>, SourceError> {
     if kind != "file" {
-        return None;
+        return Ok(None);
     }
-    let leaves = value.leaves("");
+    let leaves = value.leaves("")?;
     let leaf = |name: &str| {
         let found = leaves.iter().find(|(key, _)| key == name);
         found.map(|(_, text)| (*text).clone())
     };
-    Some(Attached {
-        file_name: leaf("fileName")?,
-        document_id: leaf("documentId")?,
-    })
+    let (name, id) = (leaf("fileName"), leaf("documentId"));
+    Ok(name.zip(id).map(|(file_name, document_id)| Attached {
+        file_name,
+        document_id,
+    }))
 }
 
-/// The content of an entry, at most `most` bytes whatever the archive says of it.
+/// The content of an entry, at most `most` bytes. One that says of itself that it is larger is not
+/// unpacked, and one that says too little is refused: what may be named many times is cheap to refuse.
 fn entry(
     archive: &mut Archive<'_>,
     name: &str,
@@ -187,17 +189,20 @@ fn entry(
         Err(zip::result::ZipError::FileNotFound) => return Ok(None),
         Err(_) => return Err(SourceError::malformed("an entry of it cannot be read")),
     };
-    // What the archive says of the size is a hint at best, and a lie at worst.
-    let hint = usize::try_from(entry.size()).unwrap_or(most);
-    let mut content = Zeroizing::new(Vec::with_capacity(hint.min(most) + 1));
-    entry
-        .take(most as u64 + 1)
-        .read_to_end(&mut content)
-        .map_err(|_| SourceError::malformed("an entry of it is damaged"))?;
-    if content.len() > most {
+    let size = usize::try_from(entry.size()).ok();
+    let Some(size) = size.filter(|size| *size <= most) else {
         let most = most >> 20;
         let told = format!("unpacked it is larger than {most} MiB: that is no export of passwords");
         return Err(SourceError::TooLarge(told));
+    };
+    let damaged = || SourceError::malformed("an entry of it is damaged");
+    let mut content = Zeroizing::new(Vec::with_capacity(size + 1));
+    entry
+        .take(size as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(|_| damaged())?;
+    if content.len() != size {
+        return Err(damaged());
     }
     Ok(Some(content))
 }
@@ -240,10 +245,10 @@ fn found(
             continue;
         };
         for (kind, value) in kinds {
-            match attached(kind, value) {
+            match attached(kind, value)? {
                 Some(file) => files.attach(&mut fields, &file)?,
                 None => {
-                    for (key, text) in value.leaves(name) {
+                    for (key, text) in value.leaves(name)? {
                         fields.note(&key, Some(text))?;
                     }
                 }
@@ -254,14 +259,13 @@ fn found(
         files.attach(&mut fields, file)?;
     }
     let overview = item.overview;
-    let mut urls: Vec<&Text> = Vec::new();
+    let mut urls = BTreeSet::new();
     for url in overview
         .url
         .iter()
         .chain(overview.urls.iter().filter_map(|u| u.url.as_ref()))
     {
-        if !urls.contains(&url) {
-            urls.push(url);
+        if urls.insert(url) {
             fields.note("url", Some(url))?;
         }
     }

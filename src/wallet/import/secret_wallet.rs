@@ -3,7 +3,7 @@
 //! It knows no absence: an absent user or password is an empty text, sealed or not, or null. So an
 //! empty one is absent here.
 
-use super::text::{Pairs, json_trouble};
+use super::text::{Pairs, from_json};
 use super::{Fields, Found, MOST_FIELDS, Source, SourceError, Text, parse_moment, too_many};
 use crate::crypto::{SecretBytes, SecretWalletKey, looks_sealed};
 use crate::store::foreign::{Cell, Row};
@@ -32,7 +32,7 @@ pub const LOCAL: &str = "local_sqlite";
 impl Configuration {
     /// Reads its `secretwallet.json`.
     pub fn read(json: &[u8]) -> Result<Configuration, SourceError> {
-        serde_json::from_slice(json).map_err(|error| SourceError::Malformed(json_trouble(&error)))
+        from_json(json)
     }
 }
 
@@ -63,8 +63,7 @@ impl Records {
     pub fn from_json(json: &[u8]) -> Result<Records, SourceError> {
         #[derive(Deserialize)]
         struct Saved(#[serde(deserialize_with = "super::text::bounded")] Vec<Record>);
-        let Saved(records) = serde_json::from_slice(json)
-            .map_err(|error| SourceError::Malformed(json_trouble(&error)))?;
+        let Saved(records) = from_json(json)?;
         Ok(Records(records))
     }
 

@@ -1,7 +1,9 @@
 //! [`Text`]: a text of a source, wiped when dropped; and lists that do not grow without bound.
 
-use super::{MOST_FIELDS, MOST_SECRETS};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use super::{MOST_FIELDS, MOST_SECRETS, SourceError};
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;
 use std::fmt;
@@ -130,9 +132,47 @@ impl<'de> Deserialize<'de> for Pairs {
     }
 }
 
+/// Objects and values that JSON may have: far more than an export of the most secrets, and few enough
+/// for a machine's memory. An empty object takes three bytes there, and hundreds once it is read.
+const MOST_OBJECTS: usize = 1 << 20;
+const MOST_VALUES: usize = 8 << 20;
+
+/// Reads JSON of a format.
+pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, SourceError> {
+    check_shape(json)?;
+    serde_json::from_slice(json).map_err(|error| SourceError::Malformed(json_trouble(&error)))
+}
+
+/// Counts objects and values by what begins them or stands before them, outside of texts.
+fn check_shape(json: &[u8]) -> Result<(), SourceError> {
+    let (mut objects, mut values) = (0, 0);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                // To the end of the text; what is escaped does not end it.
+                while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
+                    if *byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            b'{' => objects += 1,
+            b'[' | b',' => values += 1,
+            _ => {}
+        }
+    }
+    match objects <= MOST_OBJECTS && values <= MOST_VALUES {
+        true => Ok(()),
+        false => Err(SourceError::TooLarge(
+            "it holds more values than any export of passwords does".into(),
+        )),
+    }
+}
+
 /// Why JSON is not what it should be: where, and of which kind, but nothing of it. serde_json's own
 /// messages quote what they found.
-pub(super) fn json_trouble(error: &serde_json::Error) -> String {
+fn json_trouble(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
         Category::Eof => "it ends too early",
@@ -157,6 +197,21 @@ mod tests {
         assert_eq!(list.0.len(), MOST_SECRETS);
         assert!(serde_json::from_str::<List>(&json(MOST_SECRETS + 1)).is_err());
         assert!(serde_json::from_str::<List>("null").unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused_before_it_is_read() {
+        let shape = |json: &str| check_shape(json.as_bytes()).is_ok();
+        assert!(shape(&"{}".repeat(MOST_OBJECTS)) && !shape(&"{}".repeat(MOST_OBJECTS + 1)));
+        assert!(shape(&",".repeat(MOST_VALUES)) && !shape(&",".repeat(MOST_VALUES + 1)));
+        // Not what stands in texts.
+        let text = |end: &str| format!("\"{}{end}", "{,\\\"".repeat(MOST_VALUES + 1));
+        assert!(shape(&text("")) && shape(&text("\"")));
+        assert!(!shape(&format!(
+            "{}{}",
+            text("\""),
+            "[".repeat(MOST_VALUES + 1)
+        )));
     }
 
     #[test]

@@ -191,8 +191,13 @@ impl Keys {
     }
 }
 
+/// Whether the head that begins here, behind the version, is read.
+pub(crate) fn is_head(bytes: &[u8]) -> bool {
+    Head::read(&mut Bytes(bytes)).is_ok()
+}
+
 /// The head within, and the document behind it.
-fn inner(plain: &[u8]) -> Result<Source, SourceError> {
+pub(crate) fn inner(plain: &[u8]) -> Result<Source, SourceError> {
     let mut rest = Bytes(plain);
     let (mut kind, mut key) = (None, None);
     let mut attached = Vec::new();

@@ -89,7 +89,7 @@ impl Entry {
         let mut missing = 0;
         for (name, file) in self.files {
             match attached.get(&file) {
-                Some(content) => fields.info(&name, content.duplicate())?,
+                Some(content) => fields.info(&name, content.clone())?,
                 None => missing += 1,
             }
         }

@@ -141,3 +141,24 @@ fn what_is_packed_is_not_unpacked_beyond_a_bound() {
     ));
     assert!(unpacked(&gzip[..gzip.len() - 9], 200_000).is_err());
 }
+
+/// However often a file is attached, it is in memory once.
+#[test]
+fn attached_files_are_shared() {
+    let meta = "<Binaries><Binary ID=\"0\">cGxhaW4=</Binary></Binaries>";
+    let file = |key: &str| format!("<Binary><Key>{key}</Key><Value Ref=\"0\"/></Binary>");
+    let root = [
+        entry("a", &(file("1") + &file("2"))),
+        entry("b", &file("1")),
+    ]
+    .concat();
+    let source = read(document(meta, &root).as_bytes()).unwrap();
+    let fields = source
+        .secrets
+        .iter()
+        .flat_map(|found| found.fields.values());
+    let values: Vec<_> = fields.map(|found| found.value.clone()).collect();
+    assert_eq!(values.len(), 3);
+    assert!(values.iter().all(|value| Arc::ptr_eq(value, &values[0])));
+    assert_eq!(values[0].expose(), b"plain");
+}
