@@ -140,7 +140,8 @@ fn lock(runtime: &Path, dir: &Path) -> Result<usize, Failure> {
                 note(&format!("content could not be stored{reasons}"));
                 continue;
             }
-            Asked::Left => {}
+            // Its record, which it had no time to remove, is found to be stale now.
+            Asked::Left => drop(registry::find(runtime, dir)?),
         }
         break;
     }

@@ -97,6 +97,29 @@ impl Protocol {
         );
     }
 
+    /// Fetches one secret, and takes what is then known for the wallet if the head vouches for it
+    /// (`src/wallet/catch_up.rs`). Which one is as it happens: a hint is all that the head's list is.
+    pub(crate) fn catch_up(&self, state: &mut State, device: usize, place: usize) {
+        let (item, current) = (state.items[place], state.head);
+        let memory = state.memory(device);
+        let Task::Loading { head, then, .. } = memory.task else {
+            unreachable!("only a load catches up")
+        };
+        let mut items = memory.snapshot.items;
+        items[place] = item;
+        let epoch = newest(memory.ring);
+        let good = digest(&items, epoch) == head.digest && count(&items) == head.count;
+        if good || !self.rules.hold(Rule::CatchUpIsVerified) {
+            self.met(Event::CaughtUp);
+            return self.install(state, device, head, items, then);
+        }
+        self.met(Event::Missed);
+        if self.see(state, device, current) {
+            state.memory(device).advance(current);
+            self.load(state, device, current, then);
+        }
+    }
+
     fn install(&self, state: &mut State, device: usize, head: Head, listed: Items, then: Doing) {
         if head.truth != 0 {
             state.ghost.torn |= truth(&listed) != head.truth;

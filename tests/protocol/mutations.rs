@@ -12,6 +12,7 @@ const NEEDED: [(Rule, &str, Scene); Rule::COUNT] = [
     (Rule::ItemsAreConditional, NOT_LOST, scenes::VALUES),
     (Rule::HeadIsReadAgain, NO_ALARM, scenes::LOOKS),
     (Rule::DigestIsVerified, TRUE, scenes::NAMES),
+    (Rule::CatchUpIsVerified, TRUE, scenes::VALUES),
     (Rule::ThreeListings, NO_ALARM, scenes::NAMES),
     (Rule::StructureLoadsFirst, ONE_NAME, scenes::NAMES),
     (Rule::RevDecides, NOT_LOST, scenes::VALUES),

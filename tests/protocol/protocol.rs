@@ -3,7 +3,7 @@
 use crate::properties;
 use crate::rules::{Rule, Rules};
 use crate::scenes::Scene;
-use crate::state::{Answer, DEVICES, Ready, State, Task};
+use crate::state::{Answer, DEVICES, IDS, Ready, State, Task};
 use stateright::{Model, Property};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +27,9 @@ pub(crate) enum Event {
     Torn,
     /// A listing contradicted an unmoved head.
     Contradicted,
+    /// What was fetched by itself led to the head; it did not.
+    CaughtUp,
+    Missed,
     /// A commit was found by reading the truth.
     TruthFound,
     /// A commit was refused for its own bytes.
@@ -40,11 +43,13 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    pub(crate) const ALL: [Event; 11] = [
+    pub(crate) const ALL: [Event; 13] = [
         Event::Merged,
         Event::Conflict,
         Event::Torn,
         Event::Contradicted,
+        Event::CaughtUp,
+        Event::Missed,
         Event::TruthFound,
         Event::LostToItself,
         Event::OldHead,
@@ -62,6 +67,8 @@ pub(crate) enum Action {
     Begin(usize, u8),
     /// It makes its next step. With the parts of a page that it is shown as they were.
     Step(usize, u8),
+    /// Instead of listing, it fetches the secret in this place, whatever the head tells.
+    CatchUp(usize, u8),
     /// The store takes a commit. `lost`: its answer is; `forget`: as if it had not seen its token.
     Serve {
         flight: usize,
@@ -120,6 +127,10 @@ impl Protocol {
             Task::Loading { page, .. } => {
                 let parts = Protocol::parts(state, page).into_iter();
                 actions.extend(parts.map(|old| Action::Step(device, old)));
+                if memory.may_catch_up() {
+                    let places = 0..IDS as u8;
+                    actions.extend(places.map(|place| Action::CatchUp(device, place)));
+                }
             }
             Task::Walking | Task::Restoring | Task::Truth { .. } => {
                 actions.push(Action::Step(device, 0));
@@ -192,6 +203,7 @@ impl Model for Protocol {
                 Task::Truth { .. } => self.find_out(next, device),
                 Task::Idle => unreachable!("an idle device makes no step"),
             },
+            Action::CatchUp(device, place) => self.catch_up(next, device, place.into()),
             Action::Serve {
                 flight,
                 lost,

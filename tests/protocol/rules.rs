@@ -13,6 +13,9 @@ pub(crate) enum Rule {
     /// A load is true only if the head's digest and count are those of what was listed
     /// (`Contents::mismatch`).
     DigestIsVerified,
+    /// What was fetched by itself is taken only if the head's digest and count are those of all that
+    /// is then known (`Snapshot::delta`).
+    CatchUpIsVerified,
     /// Only three listings that contradict an unmoved head are a fault (`LISTINGS`).
     ThreeListings,
     /// An edit that makes, renames or removes a secret, once refused, loads first

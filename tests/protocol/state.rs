@@ -258,6 +258,22 @@ impl Memory {
         newest(self.ring) == self.snapshot.epoch
     }
 
+    /// Whether a load that begins may fetch by itself what changed (`Wallet::lacking`); a rekey's
+    /// lists everything.
+    pub(crate) fn may_catch_up(&self) -> bool {
+        let Task::Loading {
+            head,
+            page: 0,
+            then,
+            ..
+        } = self.task
+        else {
+            return false;
+        };
+        let behind = (1..head.version).contains(&self.snapshot.generation);
+        behind && self.terms_are_current() && !matches!(then, Doing::Append | Doing::Drop)
+    }
+
     pub(crate) fn advance(&mut self, head: Head) {
         if head.version > self.tip.version {
             self.tip = head;
