@@ -231,6 +231,7 @@ impl Target for Table {
     }
 }
 
+/// Proves semantics 8.17.
 #[test]
 fn killed_at_each_call_of_dynamodb() {
     let engine = Engine::start();
