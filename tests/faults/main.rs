@@ -5,14 +5,17 @@ mod cold;
 #[path = "../support/contents.rs"]
 mod contents;
 mod crashes;
+mod devices;
 mod disk;
 mod dynamodb;
 mod matrix;
 #[path = "../support/mounts.rs"]
 mod mounts;
 mod outcomes;
+mod pair;
 mod power;
 mod sqlite;
 #[path = "../support/mod.rs"]
 mod support;
 mod wallets;
+mod writers;

@@ -28,6 +28,7 @@ const ACTS: [&str; 9] = [
     "head -c 100000 /dev/urandom > a/large",
 ];
 
+/// Proves semantics 8.17.
 #[test]
 fn a_power_cut_leaves_one_generation_whole() {
     let runtime = Runtime::new().unwrap();
