@@ -486,9 +486,30 @@ fn by_answers() -> Vec<Attack> {
             }))
         }),
         answers("items without end", LISTING, |_| without_end(1000, 100)),
-        answers("giant items without end", LISTING, |_| {
-            without_end(2, 390 << 10)
+        answers("large items without end", LISTING, |_| {
+            without_end(60, 16 << 10)
         }),
+        told(
+            answers("a giant page", LISTING, |_| {
+                let Lie::MadeUp(made_up) = without_end(30, 390 << 10) else {
+                    unreachable!("they are made up")
+                };
+                Lie::MadeUp(Arc::new(move |cursor| Page {
+                    next: None,
+                    ..made_up(cursor)
+                }))
+            }),
+            // DynamoDB has no answers so long.
+            &[1, 13, 15],
+            &[
+                "with the head",
+                UNOPENED,
+                "but not its head",
+                "the store failed",
+                "cannot be reached",
+                "did not answer",
+            ],
+        ),
         told(
             answers(
                 "another item for the one asked for",

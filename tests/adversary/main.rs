@@ -23,6 +23,7 @@ use std::time::Duration;
 use support::matrix::Matrix;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use walletfs::wallet::WalletError;
 
 /// Programs that are attacked at once.
 const MOUNTS_AT_ONCE: usize = 6;
@@ -135,4 +136,35 @@ async fn matrix_of_attacks_on_mounts() {
         }
     }
     record(matrix, cells).await;
+}
+
+/// What a file's schema makes of a query is not looked at once, when it is opened: a view without end
+/// in the place of the table is refused in the middle of a session too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_without_end_in_the_tables_place_is_refused() {
+    let scene = Scene::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (file, wallet) = (directory.path().join("w"), "wallet".to_owned());
+    let place = Place::Sqlite {
+        file: file.clone(),
+        wallet,
+    };
+    let store = place.store().await;
+    store.create().await.unwrap();
+    place.write(&scene::Items::new(), &scene.now).await;
+    let session = scene::unlock(store, scene.seen(), &scene.key())
+        .await
+        .unwrap();
+    let rows = rusqlite::Connection::open(&file).unwrap();
+    rows.execute_batch(
+        "DROP TABLE items;
+         CREATE VIEW items AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n)
+         SELECT 'wallet' AS wallet, printf('%032x', i) AS id, 1 AS version, x'' AS meta, x'' AS data
+         FROM n;",
+    )
+    .unwrap();
+    let began = std::time::Instant::now();
+    let looked = session.require_current().await;
+    assert!(matches!(looked, Err(WalletError::Store(_))), "{looked:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{looked:?}");
 }

@@ -71,7 +71,7 @@ struct Look {
 
 impl Machine {
     fn new(scene: &Scene, wallet: &str, config: Config) -> Machine {
-        let dir = tempfile::Builder::new().prefix("walletfs-").tempdir();
+        let dir = tempfile::Builder::new().prefix("attacked-").tempdir();
         let machine = Machine {
             dir: dir.unwrap(),
             wallet: wallet.into(),
@@ -264,12 +264,14 @@ pub(crate) async fn play(
     }
 
     let began = Instant::now();
-    let mut look = Look::default();
-    let mut open = false;
-    if how == Use::Mounted {
-        open = machine.mount(&mut look);
-        assert!(open, "an honest wallet mounts: {:?}", look.exits);
-    }
+    // Where it may take its time: the proxy runs beside it.
+    let mounted = tokio::task::spawn_blocking(move || {
+        let mut look = Look::default();
+        let open = how == Use::Mounted && machine.mount(&mut look);
+        (machine, look, open)
+    });
+    let (machine, mut look, mut open) = mounted.await.unwrap();
+    assert!(open || how != Use::Mounted, "it mounts: {:?}", look.exits);
     match &attack.how {
         How::Stored(change) => {
             let mut items = scene.now.clone();
