@@ -58,7 +58,7 @@ impl Op {
 }
 
 /// No operation takes longer.
-const MOST: Duration = Duration::from_secs(40);
+const MOST: Duration = Duration::from_secs(60);
 
 /// What was seen during an operation.
 struct Look<'a> {

@@ -23,7 +23,7 @@ fn times(x: u128, y: u128) -> u128 {
         if x >> bit & 1 == 1 {
             z ^= v;
         }
-        v = (v >> 1) ^ (0xe1 << 120) * (v & 1);
+        v = (v >> 1) ^ ((0xe1 << 120) * (v & 1));
     }
     z
 }
@@ -73,7 +73,7 @@ fn blocks(bytes: &[u8]) -> Vec<u128> {
 /// A ciphertext with its tag that opens under both keys: `text` and one block more.
 fn for_both(keys: [&Key; 2], nonce: &[u8; 12], aad: &[u8], text: &[u8]) -> Vec<u8> {
     assert_eq!(text.len() % BLOCK, 0);
-    let lengths = (aad.len() as u128 * 8) << 64 | (text.len() + BLOCK) as u128 * 8;
+    let lengths = ((aad.len() as u128 * 8) << 64) | ((text.len() + BLOCK) as u128 * 8);
     // All that GHASH takes in, with nothing in the place of the last block of text.
     let mut all = blocks(aad);
     all.extend(blocks(text));
