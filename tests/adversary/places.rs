@@ -11,7 +11,8 @@ use rusqlite::types::Value;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use walletfs::store::{DynamoOptions, Item, SqliteStore, Store};
+use std::time::Duration;
+use walletfs::store::{DynamoOptions, DynamoStore, Item, SqliteStore, Store};
 
 /// A row that no walletfs writes.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +103,11 @@ impl Place {
                     wallet: wallet.clone(),
                     ..table.options.clone()
                 };
-                Arc::new(table.engine.connect(options).await)
+                // Many are attacked at once: a loaded machine is no fault of the store.
+                let mut tuning = table.engine.tuning();
+                tuning.timeouts.operation = Duration::from_secs(60);
+                tuning.timeouts.attempt = Duration::from_secs(30);
+                Arc::new(DynamoStore::connect_with(options, tuning).await)
             }
         }
     }
@@ -192,8 +197,7 @@ impl Place {
 /// The rows of a file, written without waiting for the disk: nothing is lost that is needed.
 fn rows(file: &PathBuf) -> rusqlite::Connection {
     let rows = rusqlite::Connection::open(file).unwrap();
-    rows.busy_timeout(std::time::Duration::from_secs(10))
-        .unwrap();
+    rows.busy_timeout(Duration::from_secs(10)).unwrap();
     rows.pragma_update(None, "synchronous", "OFF").unwrap();
     rows
 }

@@ -1,6 +1,7 @@
 //! The wallet that is attacked: its histories, each as the items that a store would hold, and what is
 //! true of it.
 
+use crate::two_keys::{GUESS, slot_for_two};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use walletfs::crypto::{
@@ -41,6 +42,8 @@ pub(crate) struct Scene {
     pub(crate) renamed: Items,
     /// Two secrets of the target's name, by a device that holds the keys.
     pub(crate) namesakes: Items,
+    /// A slot that AES-GCM opens by two passwords: with the proof of the right one, of the other one.
+    pub(crate) two_keys: [Items; 2],
 }
 
 pub(crate) fn secret(text: &str) -> SecretBytes {
@@ -148,6 +151,7 @@ impl Scene {
             gone,
             renamed: Items::new(),
             namesakes: Items::new(),
+            two_keys: [now.clone(), now.clone()],
             now,
             seen,
             early,
@@ -156,6 +160,7 @@ impl Scene {
         };
         scene.renamed = scene.renamed();
         scene.namesakes = scene.namesakes().await;
+        scene.two_keys = [MEMORABLE, GUESS].map(|proof_of| slot_for_two(&scene, proof_of));
         scene
     }
 

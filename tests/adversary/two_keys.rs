@@ -99,8 +99,9 @@ fn keys_of(scene: &Scene, slot: &crate::head::RawSlot, password: &str) -> SlotKe
 
 /// A head whose slot AES-GCM opens by the right memorable password and by [`GUESS`], with the proof of
 /// one of them.
-pub(crate) fn slot_for_two(scene: &Scene, items: &mut Items, proof_of: &str) {
-    let mut head = RawHead::of(items);
+pub(crate) fn slot_for_two(scene: &Scene, proof_of: &str) -> Items {
+    let mut items = scene.now.clone();
+    let mut head = RawHead::of(&items);
     let slot = &mut head.slots[0];
     let both = [MEMORABLE, GUESS].map(|password| keys_of(scene, slot, password));
     let nonce: [u8; 12] = slot.nonce[..].try_into().unwrap();
@@ -112,7 +113,8 @@ pub(crate) fn slot_for_two(scene: &Scene, items: &mut Items, proof_of: &str) {
     }
     let proof = &both[usize::from(proof_of == GUESS)].proof;
     slot.proof = proof.expose().to_vec();
-    head.put(items);
+    head.put(&mut items);
+    items
 }
 
 fn aad(wallet_id: &[u8], public: &[u8]) -> Vec<u8> {
@@ -128,9 +130,7 @@ async fn a_slot_commits_to_one_password() {
     assert_eq!(times(0x1234, inverse(0x1234)), 1 << 127);
     assert_ne!(DEVICE, GUESS);
     let scene = Scene::new().await;
-    for (proof_of, passing) in [(MEMORABLE, MEMORABLE), (GUESS, GUESS)] {
-        let mut items = scene.now.clone();
-        slot_for_two(&scene, &mut items, proof_of);
+    for (items, passing) in scene.two_keys.iter().zip([MEMORABLE, GUESS]) {
         let head = HeadMeta::decode(&items[&Id::Head].meta).unwrap();
         for password in [MEMORABLE, GUESS, "Third 444!"] {
             let opened = unlock(&head, &scene.key(), &secret(password)).err();

@@ -90,8 +90,8 @@ pub(super) fn attacks() -> Vec<Attack> {
             }))
         }),
         answers("items without end", LISTING, |_| without_end(1000, 100)),
-        answers("large items without end", LISTING, |_| {
-            without_end(60, 16 << 10)
+        answers("pages of 1 MB without end", LISTING, |_| {
+            without_end(250, 4 << 10)
         }),
         told(
             answers("a giant page", LISTING, |_| {
@@ -108,6 +108,7 @@ pub(super) fn attacks() -> Vec<Attack> {
             &[
                 "with the head",
                 UNOPENED,
+                COUNTED,
                 "but not its head",
                 "the store failed",
                 "cannot be reached",

@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::head::RawHead;
-use crate::scene::MEMORABLE;
-use crate::two_keys::{GUESS, slot_for_two};
 use walletfs::store::Id;
 
 /// The head's public part is changed.
@@ -133,14 +131,14 @@ pub(super) fn attacks() -> Vec<Attack> {
             HEAD,
             &["walletfs's format", NO_HEAD],
             &[15],
-            |s, items| slot_for_two(s, items, MEMORABLE),
+            |s, items| *items = s.two_keys[0].clone(),
         ),
         stored(
             "a slot for two passwords, proof of the other",
             HEAD,
             &[WRONG, NO_HEAD],
             &[10, 15],
-            |s, items| slot_for_two(s, items, GUESS),
+            |s, items| *items = s.two_keys[1].clone(),
         ),
         stored(
             "two secrets of one name",
