@@ -214,11 +214,18 @@ impl Wallet {
         let most = head.data.count.saturating_mul(2).saturating_add(MORE_ITEMS);
         let mut after = None;
         let mut empty = 0;
+        let mut last = None;
+        let mut ascends = true;
         // A store that makes up items is not listened to for ever.
         while met.len() as u64 <= most && empty <= EMPTY_PAGES {
             let page = self.store.list(after).await?;
             empty = if page.items.is_empty() { empty + 1 } else { 0 };
-            for item in page.items.iter().filter(|item| item.id != Id::Head) {
+            for item in &page.items {
+                ascends &= last.is_none_or(|last| item.id >= last);
+                last = Some(item.id);
+                if item.id == Id::Head {
+                    continue;
+                }
                 if !met.insert(item.id) {
                     survey.fault(None, "the store lists an item twice".into(), false);
                     continue;
@@ -227,6 +234,14 @@ impl Wallet {
             }
             match page.next {
                 None => {
+                    // A load believes no such listing, whatever is in it.
+                    if !ascends {
+                        survey.fault(None, "the store lists items out of order".into(), false);
+                    }
+                    if last != Some(Id::Head) {
+                        let what = "the store's listing did not come to its end with the head";
+                        survey.fault(None, what.into(), false);
+                    }
                     survey.conclude(head);
                     return Ok(survey);
                 }

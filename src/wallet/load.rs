@@ -28,10 +28,14 @@ pub(super) const BETWEEN: Duration = Duration::from_secs(1);
 /// Times that catching up is tried before everything is loaded.
 const CATCH_UPS: u32 = 3;
 
-/// Items that a listing may bring beyond twice the head's count (others may be adding some), and
-/// pages in a row without any, before the store is taken to make them up.
-pub(super) const MORE_ITEMS: u64 = 10_000;
+/// Items that a listing may bring beyond twice the head's count (others may be adding some: these are
+/// ten commits within the moments of a listing), and pages in a row without any, before the store is
+/// taken to make them up. Each may be of 400 KB, and some who list keep them all.
+pub(super) const MORE_ITEMS: u64 = 1_000;
 pub(super) const EMPTY_PAGES: u32 = 100;
+
+/// Items that a listing may bring where no head vouches for their number.
+pub(super) const UNCOUNTED: u64 = 1_000_000;
 
 /// What one listing brought.
 pub(super) struct Listing {

@@ -42,15 +42,14 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// The same with one more of each thing that goes wrong.
-    pub(crate) fn larger(self) -> Scene {
-        Scene {
-            crashes: self.crashes + 1,
-            silences: self.silences + 1,
-            looks: self.looks + 1,
-            in_part: true,
-            ..self
-        }
+    /// The same three times, each with one more of something that goes wrong.
+    pub(crate) fn larger(self) -> [Scene; 3] {
+        let (crashes, silences, looks) = (self.crashes + 1, self.silences + 1, self.looks + 1);
+        [
+            Scene { crashes, ..self },
+            Scene { silences, ..self },
+            Scene { looks, ..self },
+        ]
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 };
 use async_trait::async_trait;
 use explain::Error;
+use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::cell::Cell;
@@ -202,6 +203,10 @@ impl Shared {
         // damaged page is an error rather than a guess.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
+        // The schema is looked at when the file is opened, and can be another in the next moment: a
+        // view without end would keep the thread that reads it for ever.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         Ok(connection)
     }
 

@@ -4,7 +4,7 @@ use super::sealed::list;
 use super::{Keys, Sealed};
 use crate::store::{Id, Item, Store};
 use crate::wallet::head::Head;
-use crate::wallet::load::{BETWEEN, LISTINGS, MORE_ITEMS};
+use crate::wallet::load::{BETWEEN, LISTINGS, UNCOUNTED};
 use crate::wallet::patience::Patience;
 use crate::wallet::{Options, WalletError};
 
@@ -27,7 +27,7 @@ pub(super) async fn place(
     loop {
         let before = store.get(Id::Head).await?;
         // Nothing vouches for how many there are, as yet.
-        let mut items = list(store, MORE_ITEMS * 100).await?;
+        let mut items = list(store, UNCOUNTED).await?;
         let head = items.pop_if(|item| item.id == Id::Head);
         if head != before {
             patience.pause(&*options.random).await?;
