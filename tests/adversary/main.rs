@@ -31,6 +31,9 @@ const MOUNTS_AT_ONCE: usize = 4;
 /// Wallets that are attacked at once: most of the time passes between listings of a second.
 const AT_ONCE: usize = 32;
 
+/// What lasts so long does not end.
+const NEVER: Duration = Duration::from_secs(120);
+
 /// Held by one matrix at a time: each keeps the machine busy.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -85,7 +88,13 @@ async fn cell(
     room: Arc<Semaphore>,
 ) -> Cell {
     let _room = room.acquire().await.expect("nobody closes it");
-    operations::play(&scene, &place, &attack, op).await
+    let played = operations::play(&scene, &place, &attack, op);
+    let played = tokio::time::timeout(NEVER, played).await;
+    played.unwrap_or_else(|_| Cell {
+        outcome: Err("it does not end".into()),
+        wrong_values: 0,
+        longest: NEVER,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
