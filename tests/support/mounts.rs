@@ -324,7 +324,7 @@ impl<'a> Mount<'a> {
         kill(self.pid);
         // Its last thread closes `/dev/fuse`, upon which the kernel answers by itself.
         wait_for("the mount is dead", || {
-            fs::metadata(&self.dir).is_err_and(|e| e.raw_os_error() == Some(libc::ENOTCONN))
+            fs::read_dir(&self.dir).is_err_and(|e| e.raw_os_error() == Some(libc::ENOTCONN))
         });
     }
 
