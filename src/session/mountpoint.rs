@@ -92,7 +92,8 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, MountpointError> {
         if !entry.is_ours() {
             return Err(MountpointError::InUse(shown(), entry.kind));
         }
-        match fs::metadata(&path) {
+        // Opened rather than looked at: the kernel may have its attributes from a process that has died.
+        match File::open(&path) {
             Err(error) if is_dead(&error) => {
                 tracing::warn!("clearing a dead mount left on {}", path.display());
                 unmount(&path, true).map_err(MountpointError::io(&path))?;

@@ -280,6 +280,22 @@ struct File {
     calls: Arc<AtomicUsize>,
 }
 
+impl File {
+    fn new(sealed: &Sealed, runtime: &Handle) -> File {
+        let disk = Disk::new();
+        let path = disk.path("wallet.sqlite");
+        let direct = Arc::new(SqliteStore::open(&path, "default"));
+        runtime.block_on(sealed.put(&*direct));
+        let config = json!({ "store": "local", "path": path });
+        File {
+            wallet: Wallet::joined(&config, sealed.key()),
+            disk,
+            direct,
+            calls: Arc::default(),
+        }
+    }
+}
+
 impl Target for File {
     fn wallet(&self) -> &Wallet {
         &self.wallet
@@ -312,21 +328,23 @@ impl Target for File {
     }
 }
 
+/// What the kernel has cached of a mount whose process was killed does not pass for a mount that
+/// lives.
+#[test]
+fn a_dead_mount_is_cleared_at_once() {
+    let runtime = Runtime::new().unwrap();
+    let sealed = runtime.block_on(Sealed::with(&files()));
+    let file = File::new(&sealed, runtime.handle());
+    let mount = file.wallet().mount("w", &["--cache-ttl", "60"]);
+    assert!(mount.dir().metadata().unwrap().is_dir());
+    mount.kill();
+    let mount = file.wallet().mount("w", &[]);
+    assert_eq!(shown(&mount).len(), 6);
+}
+
 /// At each change of the file or its journal.
 #[test]
 fn killed_at_each_change_of_a_sqlite_file() {
     let write = &ACTS[..1];
-    at_each_call("SQLite", write, &[Moment::Before], 12, |sealed, runtime| {
-        let disk = Disk::new();
-        let path = disk.path("wallet.sqlite");
-        let direct = Arc::new(SqliteStore::open(&path, "default"));
-        runtime.block_on(sealed.put(&*direct));
-        let config = json!({ "store": "local", "path": path });
-        File {
-            wallet: Wallet::joined(&config, sealed.key()),
-            disk,
-            direct,
-            calls: Arc::default(),
-        }
-    });
+    at_each_call("SQLite", write, &[Moment::Before], 12, File::new);
 }

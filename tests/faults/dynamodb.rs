@@ -1,8 +1,8 @@
 //! The faults of DynamoDB, by a proxy before an engine.
 
-use crate::matrix::{self, Row};
 use crate::mounts::{ACCESS_KEY, Wallet};
 use crate::outcomes::Expect::{self, Fails, Works};
+use crate::rig::{self, Row};
 use crate::support::dynamodb::Engine;
 use crate::support::http_count::{Answer, Fate, HttpCount, Request};
 use crate::wallets::Sealed;
@@ -169,7 +169,7 @@ impl Rig {
     }
 }
 
-impl matrix::Rig for Rig {
+impl rig::Rig for Rig {
     fn wallet(&self) -> &Wallet {
         &self.wallet
     }
@@ -213,7 +213,7 @@ impl matrix::Rig for Rig {
 
     fn relent(&self) {
         match self.fault {
-            REFUSED => matrix::Rig::heal(self),
+            REFUSED => rig::Rig::heal(self),
             _ => self.proxy.heal(),
         }
     }

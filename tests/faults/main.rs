@@ -14,6 +14,8 @@ mod mounts;
 mod outcomes;
 mod pair;
 mod power;
+mod rig;
+mod scene;
 mod sqlite;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,9 +1,9 @@
 //! The faults of a SQLite file, by the disk below it.
 
 use crate::disk::{Call, Disk, Fate, Op};
-use crate::matrix::{self, Row};
 use crate::mounts::Wallet;
 use crate::outcomes::Expect::{self, Fails, FailsAs, Works};
+use crate::rig::{self, Row};
 use crate::wallets::Sealed;
 use serde_json::json;
 use std::path::PathBuf;
@@ -140,7 +140,7 @@ impl Rig {
     }
 }
 
-impl matrix::Rig for Rig {
+impl rig::Rig for Rig {
     fn wallet(&self) -> &Wallet {
         &self.wallet
     }
