@@ -67,7 +67,8 @@ async fn dynamodb() -> Place {
 
 async fn moto() -> Place {
     let engine = tokio::task::spawn_blocking(Engine::moto);
-    dynamodb_on(engine.await.expect("moto starts"), &[Lack::LargeItems]).await
+    let lacks = &[Lack::LargeItems, Lack::SeveralWriters];
+    dynamodb_on(engine.await.expect("moto starts"), lacks).await
 }
 
 async fn dynamodb_on(engine: &Engine, lacks: &'static [Lack]) -> Place {
