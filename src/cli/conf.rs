@@ -67,6 +67,17 @@ pub(super) fn run(global: &Global, args: &args::Conf) -> Result<(), Failure> {
     };
     if args.unset || args.value.is_some() {
         let changed = change(&config, name, args.value.as_deref())?;
+        if config.has_replica()
+            && !changed.has_replica()
+            && let Some(live) = global.mounts()?.first()
+        {
+            let message = format!(
+                "the wallet is mounted on {}, which would make the replica again: `walletfs lock` \
+                 first",
+                live.record.mountpoint
+            );
+            return Err(Failure::new(Exit::Failed, message));
+        }
         changed.save(&places, &global.wallet)?;
         if !changed.has_replica() {
             remove_replica(&places.replica_file(&global.wallet))?;

@@ -130,6 +130,12 @@ async fn a_wallet_is_read_without_its_store_and_written_again_with_it() {
     assert_eq!(errno(refused), Some(libc::ENETUNREACH));
     assert_eq!(fs::read(dir.join("energy/gas/pwd")).unwrap(), b"xy67Gh!8");
 
+    // A mount would make it again.
+    let off = scene.walletfs(&["conf", "replica", "off"]).assert().code(1);
+    let said = String::from_utf8_lossy(&off.get_output().stderr).into_owned();
+    assert!(said.contains("`walletfs lock` first"), "{said}");
+    assert!(scene.replica().exists());
+
     scene.proxy.heal();
     wait_for("the store is written to again", || {
         fs::write(dir.join("energy/gas/pwd"), "new").is_ok()

@@ -1,7 +1,7 @@
 //! [`Replica`]: a copy of a wallet's items in a file of this device, for the time when the store
 //! that they are in cannot be reached. It is a wallet file like any other, and holds ciphertext
-//! only. What goes into it has been verified: whoever refreshes it hands over the items as they come,
-//! and the head when it has vouched for them; until then the file shows what it showed.
+//! only. Whoever refreshes it hands over the items as they come, and the head when it has vouched for
+//! their metas; until then the file shows what it showed. Values are checked where they are read.
 
 use super::explain::Error;
 use super::{SqliteStore, file, items, wait_until};
