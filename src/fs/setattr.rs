@@ -153,7 +153,11 @@ impl Fs {
         {
             if size > state.size() {
                 let fits = self.refuse_too_large(&state.name, size, &others);
-                fits.map_err(|e| state.refused(e))?;
+                // A refusal to somebody who does not write the content takes nothing from it.
+                fits.map_err(|e| match by {
+                    Some(_) => state.refused(e),
+                    None => e,
+                })?;
             }
             let buffer = state.plain(|body, field| self.open_value(body, field))?;
             buffer.resize(usize::try_from(size).map_err(|_| super::io::TOO_LARGE)?);

@@ -228,6 +228,23 @@ async fn a_part_of_new_content_does_not_replace_the_old() {
     assert_eq!(d.stored(F).await.unwrap(), b"new");
 }
 
+/// A truncation by name that is refused is no part of what a writer, whose handle the kernel has not
+/// released yet, has begun: the file is stored, then and later.
+#[tokio::test]
+async fn a_truncation_by_name_that_is_refused_leaves_a_writers_content_whole() {
+    let d = device().await;
+    let fh = d.open(F, TRUNCATE).await.unwrap();
+    d.write(fh, 0, b"new").unwrap();
+    assert_eq!(errno(d.truncate(F, 1 << 40, None).await), Errno::EFBIG);
+    d.close_one(fh, SHELL).await.unwrap();
+    assert_eq!(d.stored(F).await.unwrap(), b"new");
+    assert_eq!(errno(d.truncate(F, 1 << 40, None).await), Errno::EFBIG);
+    d.utimens(F, 7_000_000_000).await.unwrap();
+    d.fs.release(fh).await.unwrap();
+    assert_eq!(d.fs.store_unsaved().await, 0);
+    assert_eq!(d.stored(F).await.unwrap(), b"new");
+}
+
 /// A writer that begins again after the refusal, and fits, is stored.
 #[tokio::test]
 async fn content_that_was_begun_again_is_stored() {
