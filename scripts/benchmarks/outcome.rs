@@ -60,6 +60,8 @@ pub(crate) enum BarUnit {
     Times,
     Seconds,
     Bytes,
+    /// The exponent of a power law.
+    Exponent,
 }
 
 impl Outcome {
@@ -123,10 +125,11 @@ impl Outcome {
         });
     }
 
-    /// The bar of `who` against `other`, if that one took part: a peer that cannot be had is said
-    /// elsewhere.
+    /// The bar of `who` against `other`. Of a peer that cannot be had here it is said that it was not
+    /// measured.
     pub(crate) fn within(&mut self, limit: f64, who: &str, other: &str) -> Result<(), Trouble> {
         if self.row(other).is_err() {
+            self.note(format!("The bar against {other} was NOT MEASURED."));
             return Ok(());
         }
         let ratio = self.ratio(who, other)?;
@@ -142,6 +145,7 @@ impl Outcome {
     /// As [`Outcome::within`]: how many times as fast `who` is.
     pub(crate) fn faster(&mut self, limit: f64, who: &str, other: &str) -> Result<(), Trouble> {
         if self.row(other).is_err() {
+            self.note(format!("The bar against {other} was NOT MEASURED."));
             return Ok(());
         }
         let ratio = self.ratio(other, who)?;

@@ -149,6 +149,7 @@ pub(crate) fn measured(bar: &Bar) -> String {
         BarUnit::Times => format!("{} x", significant(bar.measured)),
         BarUnit::Seconds => seconds(bar.measured),
         BarUnit::Bytes => bytes(bar.measured),
+        BarUnit::Exponent => format!("n^{:.2}", bar.measured),
     }
 }
 

@@ -3,6 +3,7 @@
 mod commands;
 mod development;
 mod pages;
+mod performance;
 mod policy;
 mod security;
 mod semantics;

@@ -8,7 +8,7 @@ use crate::bench::Bench;
 use crate::curve::Curve;
 use crate::device::size;
 use crate::engine;
-use crate::outcome::{Outcome, Unit};
+use crate::outcome::{BarUnit, Outcome, Unit};
 use crate::series::{Sample, calls, in_turn, quantile};
 use crate::tree::{SECRET, Shape};
 use crate::usage::{self, Program};
@@ -30,6 +30,9 @@ const COSTS: [(&str, Unit); 11] = [
     ("the wallet's file, SQLite", Unit::Bytes),
 ];
 
+/// Where the load is among them.
+const LOAD: usize = 2;
+
 pub(super) fn growth(bench: &Bench) -> Result<Vec<Outcome>, Trouble> {
     let mut curves = COSTS.map(|(cost, unit)| Curve::new(cost, unit));
     for count in bench.sizes() {
@@ -41,13 +44,21 @@ pub(super) fn growth(bench: &Bench) -> Result<Vec<Outcome>, Trouble> {
     }
     let what = "each cost at so many secrets, a hundred in each domain";
     let mut outcome = Outcome::new("growth", what, Unit::Seconds, Vec::new());
+    let load = curves[LOAD].last_exponent();
+    let most = bench.sizes().into_iter().max().unwrap_or(0);
+    let bar = format!("load up to {most} secrets: at most linear (n^1.15)");
+    outcome.at_most(bar, 1.15, load, BarUnit::Exponent);
     outcome.curves = curves.into();
     Ok(vec![outcome])
 }
 
 /// The costs of a wallet of so many secrets, in the order of [`COSTS`].
 fn at(bench: &Bench, count: usize) -> Result<[f64; 11], Trouble> {
-    let rounds = bench.rounds(5);
+    // What takes long varies little.
+    let rounds = match count {
+        100_000.. => bench.rounds(2),
+        _ => bench.rounds(5),
+    };
     let made = bench.wallet(Shape::Hundreds, count)?;
     let import = made
         .import
