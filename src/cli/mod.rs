@@ -4,6 +4,7 @@ mod accept;
 pub mod args;
 mod aws_credentials;
 mod check;
+pub mod completions;
 mod conf;
 pub mod config;
 mod device;
@@ -84,6 +85,8 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => keeping::migrate::run(&global, args),
         Command::Import(args) => import::run(&global, *args),
         Command::Export(args) => export::run(&global, args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Complete(args) => completions::answer(args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),
