@@ -4,8 +4,10 @@ use super::config::{Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
 use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
+use crate::crypto::generate::{LENGTHS, WORD_COUNTS};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
@@ -80,6 +82,11 @@ pub enum Command {
     Import(Box<super::import::args::Import>),
     /// Write secrets for another manager
     Export(super::export::Export),
+    /// Print a password that is made by chance
+    Generate(Generate),
+    /// Begun by another walletfs: a password on standard input, advice on standard output.
+    #[command(hide = true)]
+    Estimate,
 }
 
 /// The two options that name a password's source.
@@ -193,6 +200,11 @@ pub struct Init {
     /// Make a recovery key for a new wallet, and print it
     #[arg(long)]
     pub recovery_key: bool,
+    /// Print the least that AWS must allow for this wallet and table, as a policy for IAM, and do
+    /// nothing else
+    #[arg(long, conflicts_with_all = ["store", "path", "profile", "endpoint_url", "commit_limit"])]
+    #[arg(conflicts_with_all = ["rejoin", "recovery", "recovery_key"])]
+    pub print_iam_policy: bool,
     /// The device password's source.
     #[command(flatten)]
     pub device: Device,
@@ -360,6 +372,17 @@ pub struct Status {
     pub json: bool,
 }
 
+/// `generate`.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// So many characters, which keep the rules for passwords of wallets [default: 20]
+    #[arg(long, value_name = "N", conflicts_with = "words", value_parser = password_length)]
+    pub length: Option<usize>,
+    /// So many words that can be remembered, of the EFF's long list
+    #[arg(long, value_name = "N", value_parser = word_count)]
+    pub words: Option<usize>,
+}
+
 /// A name that is a file's name and none of a backup's.
 fn wallet_name(name: &str) -> Result<String, &'static str> {
     /// Leaves room for the ends that walletfs puts to it in file names (at most 255 bytes).
@@ -379,6 +402,19 @@ fn wallet_name(name: &str) -> Result<String, &'static str> {
     } else {
         Ok(name.to_owned())
     }
+}
+
+fn password_length(text: &str) -> Result<usize, String> {
+    within(text, LENGTHS)
+}
+
+fn word_count(text: &str) -> Result<usize, String> {
+    within(text, WORD_COUNTS)
+}
+
+fn within(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
 }
 
 pub(super) fn commit_limit(text: &str) -> Result<usize, String> {

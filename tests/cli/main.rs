@@ -3,7 +3,9 @@
 
 mod audit;
 mod command_line;
+mod conversation;
 mod exec;
+mod generate;
 mod held;
 mod hiding;
 mod init;
