@@ -90,6 +90,8 @@ pub enum Command {
     Import(Box<super::import::args::Import>),
     /// Write secrets for another manager
     Export(super::export::Export),
+    /// Put a file's content on the clipboard for a while
+    Copy(Copy),
     /// Print a password that is made by chance
     Generate(Generate),
     /// Begun by another walletfs: a password on standard input, advice on standard output.
@@ -219,6 +221,9 @@ pub struct Init {
     pub recovery_key: bool,
     /// Print the least that AWS must allow for this wallet and table, as a policy for IAM, and do
     /// nothing else
+    ///
+    /// Table and region are those of the options, or else of the wallet's configuration; without a
+    /// region the policy holds for each.
     #[arg(long, conflicts_with_all = ["store", "path", "profile", "endpoint_url", "commit_limit"])]
     #[arg(conflicts_with_all = ["rejoin", "recovery", "recovery_key"])]
     pub print_iam_policy: bool,
@@ -420,6 +425,21 @@ pub struct Status {
     /// `.walletfs/status` in the mount.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// A file of a mounted wallet, or any other; a newline at its end is left out
+    #[arg(value_name = "PATH", required_unless_present = "background")]
+    pub path: Option<PathBuf>,
+    /// Clear the clipboard after this many seconds, if nothing else was copied
+    #[arg(long, value_name = "S", default_value_t = 45)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub clear_after: u64,
+    /// Begun by another walletfs: content on standard input, outcome on standard output.
+    #[arg(long, hide = true)]
+    pub background: bool,
 }
 
 /// `generate`.

@@ -6,6 +6,7 @@ mod aws_credentials;
 mod check;
 mod conf;
 pub mod config;
+mod copy;
 mod device;
 mod exec;
 pub mod exit;
@@ -88,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => keeping::migrate::run(&global, args),
         Command::Import(args) => import::run(&global, *args),
         Command::Export(args) => export::run(&global, args),
+        Command::Copy(args) => copy::run(args),
         Command::Generate(args) => generate::run(&args),
         Command::Estimate => strength::run(),
     };

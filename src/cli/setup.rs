@@ -89,7 +89,11 @@ impl Steps<'_> {
         setup.keep(&key, &made.device_salt()?)?;
         if recovery_key {
             let recovery = RecoveryKey::new(&OsRandom);
-            recovery::show(&recovery)?;
+            let shown = recovery::show(&recovery);
+            shown.map_err(|failure| {
+                let message = format!("{failure}: the wallet is made, without a recovery key");
+                Failure::new(failure.to_parts().0, message)
+            })?;
             made.change_recovery(&recovery).await?;
         }
         made.lock();

@@ -4,6 +4,7 @@
 mod audit;
 mod command_line;
 mod conversation;
+mod copy;
 mod exec;
 mod generate;
 mod held;
