@@ -178,16 +178,14 @@ fn serve(content: SecretBytes, seconds: u64, herald: &mut Option<Herald>) -> Res
         // Interrupted in between, the person still has it on the clipboard.
         let _ = herald.tell(&Outcome::Ready { notice: None });
     }
-    // In steps, so that time asleep counts.
-    while sys::boottime() < end && ended.recv_timeout(step(end)) == Err(RecvTimeoutError::Timeout) {
+    loop {
+        // In steps, so that time asleep counts.
+        let left = end.saturating_sub(sys::boottime());
+        let step = left.min(Duration::from_secs(1));
+        if left.is_zero() || ended.recv_timeout(step) != Err(RecvTimeoutError::Timeout) {
+            return Ok(());
+        }
     }
-    Ok(())
-}
-
-/// Until the end, but at most a second.
-fn step(end: Duration) -> Duration {
-    end.saturating_sub(sys::boottime())
-        .min(Duration::from_secs(1))
 }
 
 fn no_clipboard() -> Failure {
