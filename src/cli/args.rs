@@ -1,11 +1,13 @@
 //! The command line: one definition of each option feeds the parser and the help.
 
+use super::completions::{self, Complete, Completions};
 use super::config::{Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
 use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
 use crate::crypto::generate::{LENGTHS, WORD_COUNTS};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use clap_complete::ArgValueCandidates;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
@@ -38,7 +40,7 @@ pub struct Global {
     /// At most 200 bytes, with no slash, no control character, no dot at its beginning and no
     /// `.backup-` in it.
     #[arg(long, global = true, value_name = "NAME", default_value = "default")]
-    #[arg(value_parser = wallet_name)]
+    #[arg(value_parser = wallet_name, add = ArgValueCandidates::new(completions::wallets))]
     pub wallet: String,
     /// Where configuration and device key are; state and data then lie below it [default:
     /// $XDG_CONFIG_HOME/walletfs]
@@ -97,6 +99,11 @@ pub enum Command {
     /// Begun by another walletfs: a password on standard input, advice on standard output.
     #[command(hide = true)]
     Estimate,
+    /// Print what completes the command line in a shell
+    Completions(Completions),
+    /// What a shell calls.
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 /// The two options that name a password's source.
@@ -309,7 +316,7 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Mount {
     /// An empty directory, or one to be made
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
     /// Stay in the foreground; an interrupt locks
     ///
@@ -384,7 +391,7 @@ pub struct Exec {
 #[derive(Debug, Args)]
 pub struct Unmount {
     /// The directory that a wallet is mounted on
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", add = ArgValueCandidates::new(completions::mounts))]
     pub dir: PathBuf,
     /// Unmount also when unsaved content cannot be stored, which then is lost
     #[arg(long)]
@@ -397,7 +404,7 @@ pub struct Conf {
     /// One setting only
     ///
     /// Without a value, shows it.
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completions::settings))]
     pub key: Option<String>,
     /// Its new value, for mounts from now on
     #[arg(value_name = "VALUE", requires = "key", allow_negative_numbers = true)]
@@ -417,7 +424,7 @@ pub struct Conf {
 #[derive(Debug, Args)]
 pub struct Status {
     /// One mount only
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", add = ArgValueCandidates::new(completions::mounts))]
     pub dir: Option<PathBuf>,
     /// As JSON
     ///
@@ -431,7 +438,7 @@ pub struct Status {
 #[derive(Debug, Args)]
 pub struct Copy {
     /// A file of a mounted wallet, or any other; a newline at its end is left out
-    #[arg(value_name = "PATH", required_unless_present = "background")]
+    #[arg(value_name = "PATH", required_unless_present = "background", value_hint = ValueHint::FilePath)]
     pub path: Option<PathBuf>,
     /// Clear the clipboard after this many seconds, if nothing else was copied
     #[arg(long, value_name = "S", default_value_t = 45)]

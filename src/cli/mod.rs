@@ -4,6 +4,7 @@ mod accept;
 pub mod args;
 mod aws_credentials;
 mod check;
+pub mod completions;
 mod conf;
 pub mod config;
 mod copy;
@@ -92,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Copy(args) => copy::run(args),
         Command::Generate(args) => generate::run(&args),
         Command::Estimate => strength::run(),
+        Command::Completions(args) => completions::run(&args),
+        Command::Complete(args) => completions::answer(args),
     };
     match done {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::from(Exit::Done.code()),

@@ -3,6 +3,7 @@
 
 mod audit;
 mod command_line;
+mod completions;
 mod conversation;
 mod copy;
 mod exec;
