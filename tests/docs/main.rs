@@ -2,6 +2,7 @@
 
 mod commands;
 mod development;
+mod manual;
 mod pages;
 mod performance;
 mod policy;
