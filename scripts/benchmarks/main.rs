@@ -71,20 +71,30 @@ fn asked(arguments: Vec<String>) -> Result<Asked, Trouble> {
             "--write" => asked.write = true,
             "--json" => asked.json = Some(arguments.next().ok_or(USAGE)?.into()),
             name if workloads::ALL.iter().any(|w| w.name == name) => asked.names.push(argument),
-            _ => {
-                let names = workloads::ALL.map(|w| format!("\n  {:18}{}", w.name, w.says));
-                return Err(format!("{USAGE}\nnames:{}", names.concat()).into());
+            "help" | "--help" => {
+                println!("{}", usage());
+                std::process::exit(0);
             }
+            _ => return Err(usage().into()),
         }
     }
     Ok(asked)
 }
 
+fn usage() -> String {
+    let names = workloads::ALL.map(|w| format!("\n  {:18}{}", w.name, w.says));
+    format!("{USAGE}\nnames:{}", names.concat())
+}
+
 fn run(asked: Asked) -> Result<(), Trouble> {
-    if asked.write && (asked.quick || !asked.names.is_empty()) {
+    if asked.write && !asked.names.is_empty() {
         return Err("--write is for a whole run: the page shows one".into());
     }
     let mut machine = machine::lines();
+    if asked.quick {
+        machine
+            .push("a QUICK run: few rounds, and small wallets where many secrets are meant".into());
+    }
     let before = machine::load();
     println!("{}", machine.join("\n"));
     for peer in machine::missing() {

@@ -78,6 +78,10 @@ impl Sealed {
         }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.peer.name()
+    }
+
     pub(crate) fn mount(&self) -> Result<Mounted, Trouble> {
         let temp = temp()?;
         let dir = temp.path().join("mount");

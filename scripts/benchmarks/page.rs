@@ -15,6 +15,14 @@ const PAGE: &str = "man/walletfs-performance.7.md";
 const BEGIN: &str = "<!-- measured: ";
 const END: &str = "<!-- end -->";
 
+/// The pictures, as the page shows them.
+const PICTURES: &str = "\
+![Time by the number of secrets](performance-time.svg)
+
+![Memory and file by the number of secrets](performance-space.svg)
+
+";
+
 /// Writes the figures of a whole run.
 pub(crate) fn write(machine: &[String], outcomes: &[Outcome]) -> Result<(), Trouble> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -24,7 +32,8 @@ pub(crate) fn write(machine: &[String], outcomes: &[Outcome]) -> Result<(), Trou
     let text = put(&text, "bars", &print::markdown(&print::bars(outcomes)))?;
     let text = put(&text, "workloads", &workloads(outcomes)?)?;
     let text = put(&text, "requests", &part(outcomes, "requests")?)?;
-    let text = put(&text, "growth", &part(outcomes, "growth")?)?;
+    let growth = PICTURES.to_owned() + &part(outcomes, "growth")?;
+    let text = put(&text, "growth", &growth)?;
     fs::write(page, text)?;
     pictures(root, outcomes)
 }

@@ -61,9 +61,9 @@ pub(crate) fn table(outcome: &Outcome) -> Table {
             format!("{} to {}", value(row.low), value(row.high)),
             row.cpu.map_or_else(String::new, seconds),
             row.peak.map_or_else(String::new, |peak| bytes(peak as f64)),
-            match row.who == ours.who {
-                true => String::new(),
-                false => format!("{} x", significant(ours.median / row.median)),
+            match row.who != ours.who && outcome.unit != Unit::Bytes {
+                true => format!("{} x", significant(ours.median / row.median)),
+                false => String::new(),
             },
         ]
     };

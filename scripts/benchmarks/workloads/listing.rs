@@ -16,9 +16,6 @@ struct Full {
     _sealed: Option<Sealed>,
 }
 
-/// Those whose bars are here. CryFS needs minutes to make so many files.
-const PEERS: [Peer; 2] = [Peer::Gocryptfs, Peer::Securefs];
-
 fn full(bench: &Bench, shape: Shape, count: usize) -> Result<Vec<Full>, Trouble> {
     let ours = bench.wallet(shape, count)?.device.mount(&[])?;
     let mut full = vec![Full {
@@ -26,7 +23,7 @@ fn full(bench: &Bench, shape: Shape, count: usize) -> Result<Vec<Full>, Trouble>
         mounted: ours,
         _sealed: None,
     }];
-    for peer in PEERS {
+    for peer in Peer::ALL {
         if is_there(peer.name()) {
             let sealed = Sealed::new(peer)?;
             let mounted = sealed.mount()?;
