@@ -190,19 +190,27 @@ pub(crate) fn thousands(number: f64) -> String {
     text
 }
 
-/// The rows of a table of curves: the cost, its value at each size, the exponents, the law.
-pub(crate) fn rows(curves: &[Curve]) -> (Vec<String>, Vec<Vec<String>>) {
+/// Two tables of curves: the cost at each size; and the exponents, and the law.
+pub(crate) fn tables(curves: &[Curve]) -> [print::Table; 2] {
     let sizes = curves.first().map_or(&[][..], |curve| &curve.points);
     let mut head = vec!["cost".to_owned()];
     head.extend(sizes.iter().map(|(count, _)| thousands(*count as f64)));
-    head.extend(["exponent", "at the end", "law"].map(str::to_owned));
-    let row = |curve: &Curve| {
+    let costs = |curve: &Curve| {
         let mut row = vec![curve.cost.clone()];
         row.extend(curve.points.iter().map(|p| print::value(curve.unit, p.1)));
-        row.push(format!("{:.2}", curve.exponent()));
-        row.push(format!("{:.2}", curve.last_exponent()));
-        row.push(curve.law());
         row
     };
-    (head, curves.iter().map(row).collect())
+    let laws = |curve: &Curve| {
+        vec![
+            curve.cost.clone(),
+            format!("{:.2}", curve.exponent()),
+            format!("{:.2}", curve.last_exponent()),
+            curve.law(),
+        ]
+    };
+    let of_laws = ["cost", "exponent", "at the end", "law"].map(str::to_owned);
+    [
+        (head, curves.iter().map(costs).collect()),
+        (of_laws.into(), curves.iter().map(laws).collect()),
+    ]
 }

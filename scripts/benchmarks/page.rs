@@ -68,7 +68,9 @@ fn section(outcome: &Outcome) -> Result<String, Trouble> {
         .next()
         .map_or_else(String::new, |c| c.to_uppercase().collect());
     let mut text = format!("{first}{}.\n\n", what.as_str());
-    text += &print::markdown(&print::table(outcome));
+    let tables = print::tables(outcome);
+    let tables: Vec<_> = tables.iter().map(print::markdown).collect();
+    text += &tables.join("\n");
     for note in &outcome.notes {
         write!(text, "\n{note}\n")?;
     }

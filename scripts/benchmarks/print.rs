@@ -10,7 +10,9 @@ pub(crate) type Table = (Vec<String>, Vec<Vec<String>>);
 /// Prints one workload's table.
 pub(crate) fn outcome(outcome: &Outcome) {
     println!("\n{}: {}", outcome.workload, outcome.what);
-    print!("{}", text(&table(outcome)));
+    for table in tables(outcome) {
+        print!("{}", text(&table));
+    }
     for note in &outcome.notes {
         println!("  {note}");
     }
@@ -36,13 +38,13 @@ pub(crate) fn bars(outcomes: &[Outcome]) -> Table {
     (head.into(), outcomes.iter().flat_map(of).collect())
 }
 
-/// The table of one workload.
-pub(crate) fn table(outcome: &Outcome) -> Table {
+/// The tables of one workload, none wider than a page of the manual.
+pub(crate) fn tables(outcome: &Outcome) -> Vec<Table> {
     if !outcome.counts.is_empty() {
-        return counts(&outcome.counts);
+        return counts(&outcome.counts).into();
     }
     if !outcome.curves.is_empty() {
-        return curve::rows(&outcome.curves);
+        return curve::tables(&outcome.curves).into();
     }
     let head = [
         "",
@@ -68,22 +70,12 @@ pub(crate) fn table(outcome: &Outcome) -> Table {
         ]
     };
     let rows = outcome.rows.iter().map(row).collect();
-    (head.map(str::to_owned).into(), rows)
+    vec![(head.map(str::to_owned).into(), rows)]
 }
 
-fn counts(counts: &[Counted]) -> Table {
-    let head = [
-        "action",
-        "requests",
-        "sent",
-        "received",
-        "read units",
-        "write units",
-        "price of a thousand",
-    ];
-    let row = |counted: &Counted| {
-        let cost = &counted.cost;
-        let requests = cost.requests.iter();
+fn counts(counts: &[Counted]) -> [Table; 2] {
+    let requests = |counted: &Counted| {
+        let requests = counted.cost.requests.iter();
         let requests: Vec<_> = requests.map(|(of, n)| format!("{n} {of}")).collect();
         vec![
             counted.action.clone(),
@@ -91,17 +83,27 @@ fn counts(counts: &[Counted]) -> Table {
                 true => "none".into(),
                 false => requests.join(", "),
             },
+        ]
+    };
+    let costs = |counted: &Counted| {
+        let cost = &counted.cost;
+        vec![
+            counted.action.clone(),
             bytes(cost.sent as f64),
             bytes(cost.received as f64),
-            cost.read_units.to_string(),
-            cost.write_units.to_string(),
+            format!("{} + {}", cost.read_units, cost.write_units),
             format!("${:.5}", cost.price() * 1000.0),
         ]
     };
-    (
-        head.map(str::to_owned).into(),
-        counts.iter().map(row).collect(),
-    )
+    let head = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
+    let of_costs = ["action", "sent", "received", "units", "a thousand"];
+    [
+        (
+            head(&["action", "requests"]),
+            counts.iter().map(requests).collect(),
+        ),
+        (head(&of_costs), counts.iter().map(costs).collect()),
+    ]
 }
 
 /// A table in columns of their widths.
