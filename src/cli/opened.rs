@@ -60,6 +60,7 @@ impl Access {
     /// How its wallet is opened.
     pub(super) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
+            history: self.config.history(),
             replica: store::replica(&self.config, &self.places, &self.name)?,
             ..Options::default()
         })
