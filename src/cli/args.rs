@@ -1,11 +1,15 @@
 //! The command line: one definition of each option feeds the parser and the help.
 
+use super::completions::{self, Complete, Completions};
 use super::config::{Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
 use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use crate::crypto::generate::{LENGTHS, WORD_COUNTS};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use clap_complete::ArgValueCandidates;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
@@ -32,15 +36,23 @@ pub struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The wallet's name
+    ///
+    /// At most 200 bytes, with no slash, no control character, no dot at its beginning and no
+    /// `.backup-` in it.
     #[arg(long, global = true, value_name = "NAME", default_value = "default")]
-    #[arg(value_parser = wallet_name)]
+    #[arg(value_parser = wallet_name, add = ArgValueCandidates::new(completions::wallets))]
     pub wallet: String,
     /// Where configuration and device key are; state and data then lie below it [default:
     /// $XDG_CONFIG_HOME/walletfs]
+    ///
+    /// So this option alone makes a second device on one machine. Without it, the XDG base
+    /// directories hold.
     #[arg(long, global = true, value_name = "DIR", env = "WALLETFS_CONFIG_DIR")]
     #[arg(hide_env_values = true)]
     pub config_dir: Option<PathBuf>,
     /// Log more: what is done, and twice: everything
+    ///
+    /// Names of files are logged then only.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -80,6 +92,18 @@ pub enum Command {
     Import(Box<super::import::args::Import>),
     /// Write secrets for another manager
     Export(super::export::Export),
+    /// Put a file's content on the clipboard for a while
+    Copy(Copy),
+    /// Print a password that is made by chance
+    Generate(Generate),
+    /// Begun by another walletfs: a password on standard input, advice on standard output.
+    #[command(hide = true)]
+    Estimate,
+    /// Print what completes the command line in a shell
+    Completions(Completions),
+    /// What a shell calls.
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 /// The two options that name a password's source.
@@ -163,6 +187,9 @@ source!(
 #[derive(Debug, Args)]
 pub struct Init {
     /// Where the wallet is kept; without it, everything is asked on the terminal
+    ///
+    /// In one SQLite file, or in a table of Amazon DynamoDB. Without this option and without a
+    /// terminal, `local`.
     #[arg(long, value_enum, value_name = "STORE")]
     pub store: Option<StoreKind>,
     /// The file of a local store [default: WALLET.sqlite in the data directory]
@@ -184,15 +211,29 @@ pub struct Init {
     #[arg(long, value_name = "N", value_parser = commit_limit)]
     pub commit_limit: Option<usize>,
     /// This device is set up, and the device password was changed on another: only make its key
+    ///
+    /// Nothing else changes.
     #[arg(long, conflicts_with_all = ["store", "path", "table", "profile", "region", "endpoint_url"])]
     #[arg(conflicts_with_all = ["commit_limit", "recovery", "recovery_key"])]
     pub rejoin: bool,
     /// Join a wallet whose passwords are lost by its recovery key, and choose new ones
+    ///
+    /// Other devices must join again.
     #[arg(long, conflicts_with = "recovery_key")]
     pub recovery: bool,
     /// Make a recovery key for a new wallet, and print it
+    ///
+    /// On a terminal it is asked. See walletfs-recovery-key(1).
     #[arg(long)]
     pub recovery_key: bool,
+    /// Print the least that AWS must allow for this wallet and table, as a policy for IAM, and do
+    /// nothing else
+    ///
+    /// Table and region are those of the options, or else of the wallet's configuration; without a
+    /// region the policy holds for each.
+    #[arg(long, conflicts_with_all = ["store", "path", "profile", "endpoint_url", "commit_limit"])]
+    #[arg(conflicts_with_all = ["rejoin", "recovery", "recovery_key"])]
+    pub print_iam_policy: bool,
     /// The device password's source.
     #[command(flatten)]
     pub device: Device,
@@ -209,12 +250,19 @@ pub struct Init {
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Passwd {
     /// Change the memorable password
+    ///
+    /// Other devices use the new one from their next mount on.
     #[arg(long, group = "what")]
     pub memorable: bool,
     /// Change the device password: every other device must join again
+    ///
+    /// It asks for the memorable password and for the old device password too. Every other device
+    /// says that it must join again: `walletfs init --rejoin`.
     #[arg(long, group = "what")]
     pub device: bool,
     /// Choose both anew, by the recovery key
+    ///
+    /// For when one of them is lost.
     #[arg(long, group = "what")]
     pub recovery: bool,
     /// The memorable password's source.
@@ -254,6 +302,9 @@ pub struct RecoveryKey {
 #[derive(Debug, Args)]
 pub struct Check {
     /// Keep every secret that opens, name the others, and make the wallet writable again
+    ///
+    /// It makes a backup in the store first, and takes a generation above all that are known. On a
+    /// terminal it asks first.
     #[arg(long)]
     pub repair: bool,
     /// The memorable password's source.
@@ -265,12 +316,20 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Mount {
     /// An empty directory, or one to be made
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
     /// Stay in the foreground; an interrupt locks
+    ///
+    /// It logs to standard error. The exit code is 1 if unsaved content was lost. A service manager
+    /// that sets NOTIFY_SOCKET is told when the mount answers and when the wallet locks.
     #[arg(long)]
     pub foreground: bool,
     /// Take an older state of the wallet for the newest, after a look at both and a question
+    ///
+    /// When the store shows an older state of the wallet than this device has seen (exit code 16),
+    /// this shows generation and date of both and asks, on a terminal, whether the older one is
+    /// meant: a file that was copied back, a table that was restored. It then goes on with a
+    /// generation above both, which every device takes. What was changed in between is lost.
     #[arg(long, conflicts_with_all = ["read_only", "background"])]
     pub accept_rollback: bool,
     /// How the session goes.
@@ -294,15 +353,22 @@ pub struct Session {
     #[arg(long)]
     pub read_only: bool,
     /// Lock after this many seconds without an access; 0 is never [default: 60]
+    ///
+    /// Only an access to a secret counts. Unsaved content holds this off.
     #[arg(long, value_name = "S")]
     pub timeout: Option<u64>,
     /// Lock after this many seconds whatever happens; 0 is never [default: 600]
     #[arg(long, value_name = "S")]
     pub lifetime: Option<u64>,
     /// Show files for this many seconds without asking the store [default: 1]
+    ///
+    /// Decimals are allowed. After that time the store is asked whether another device changed
+    /// something.
     #[arg(long, value_name = "S")]
     pub cache_ttl: Option<Seconds>,
     /// Write a line of JSON to this file for each open of a secret
+    ///
+    /// Lines are added to its end. See AUDIT LOG in walletfs-mount(1).
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
     /// The memorable password's source.
@@ -325,7 +391,7 @@ pub struct Exec {
 #[derive(Debug, Args)]
 pub struct Unmount {
     /// The directory that a wallet is mounted on
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", add = ArgValueCandidates::new(completions::mounts))]
     pub dir: PathBuf,
     /// Unmount also when unsaved content cannot be stored, which then is lost
     #[arg(long)]
@@ -336,7 +402,9 @@ pub struct Unmount {
 #[derive(Debug, Args)]
 pub struct Conf {
     /// One setting only
-    #[arg(value_name = "KEY")]
+    ///
+    /// Without a value, shows it.
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completions::settings))]
     pub key: Option<String>,
     /// Its new value, for mounts from now on
     #[arg(value_name = "VALUE", requires = "key", allow_negative_numbers = true)]
@@ -345,6 +413,9 @@ pub struct Conf {
     #[arg(long, requires = "key", conflicts_with = "value")]
     pub unset: bool,
     /// As JSON
+    ///
+    /// An object of all settings, those included that this version does not know, or the value of
+    /// KEY; `null` is none.
     #[arg(long, conflicts_with_all = ["value", "unset"])]
     pub json: bool,
 }
@@ -353,11 +424,40 @@ pub struct Conf {
 #[derive(Debug, Args)]
 pub struct Status {
     /// One mount only
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", add = ArgValueCandidates::new(completions::mounts))]
     pub dir: Option<PathBuf>,
     /// As JSON
+    ///
+    /// An array, or one object for DIR. The same object is the content of the file
+    /// `.walletfs/status` in the mount.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// A file of a mounted wallet, or any other; a newline at its end is left out
+    #[arg(value_name = "PATH", required_unless_present = "background", value_hint = ValueHint::FilePath)]
+    pub path: Option<PathBuf>,
+    /// Clear the clipboard after this many seconds, if nothing else was copied
+    #[arg(long, value_name = "S", default_value_t = 45)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub clear_after: u64,
+    /// Begun by another walletfs: content on standard input, outcome on standard output.
+    #[arg(long, hide = true)]
+    pub background: bool,
+}
+
+/// `generate`.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// So many characters, which keep the rules for passwords of wallets [default: 20]
+    #[arg(long, value_name = "N", conflicts_with = "words", value_parser = password_length)]
+    pub length: Option<usize>,
+    /// So many words that can be remembered, of the EFF's long list
+    #[arg(long, value_name = "N", value_parser = word_count)]
+    pub words: Option<usize>,
 }
 
 /// A name that is a file's name and none of a backup's.
@@ -379,6 +479,19 @@ fn wallet_name(name: &str) -> Result<String, &'static str> {
     } else {
         Ok(name.to_owned())
     }
+}
+
+fn password_length(text: &str) -> Result<usize, String> {
+    within(text, LENGTHS)
+}
+
+fn word_count(text: &str) -> Result<usize, String> {
+    within(text, WORD_COUNTS)
+}
+
+fn within(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
 }
 
 pub(super) fn commit_limit(text: &str) -> Result<usize, String> {

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 
 /// A setting.
-struct Key {
-    name: &'static str,
+pub(super) struct Key {
+    pub(super) name: &'static str,
     takes: Takes,
 }
 
@@ -31,7 +31,8 @@ enum Takes {
     Seconds,
 }
 
-const KEYS: [Key; 14] = [
+/// The settings.
+pub(super) const KEYS: [Key; 14] = [
     key("store", Takes::Word(&["local", "dynamodb"])),
     key("path", Takes::Path),
     key("table", Takes::Text),

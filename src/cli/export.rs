@@ -21,9 +21,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub struct Export {
     /// The format to write
+    ///
+    /// See FORMATS in walletfs-export(1).
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Format,
     /// A new file, of mode 0600; without it, the terminal
+    ///
+    /// A file is written whole or not at all.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Write secrets to FILE in clear

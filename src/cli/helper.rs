@@ -148,7 +148,7 @@ fn translate(mut arguments: impl Iterator<Item = OsString>) -> Result<Vec<OsStri
 
 fn unknown(option: &[u8]) -> String {
     format!(
-        "`{}` is no option that walletfs knows; see walletfs(1), \"FROM MOUNT AND FSTAB\"",
+        "`{}` is no option that walletfs knows; see walletfs-mount(1), \"FROM MOUNT AND FSTAB\"",
         String::from_utf8_lossy(option)
     )
 }

@@ -3,7 +3,7 @@
 //! source says is told nowhere, and neither is the command, which may name a secret.
 
 use super::exit::{Exit, Failure};
-use super::prompt;
+use super::{prompt, strength};
 use crate::crypto::{SecretBytes, check_strength};
 use crate::session::sys;
 use std::env;
@@ -48,6 +48,21 @@ impl Which {
             Which::RecoveryKey => "recovery key",
             Which::Source => "password of the other wallet",
             Which::SourceDevice => "device password of the other wallet",
+        }
+    }
+
+    /// What it is for, told to a person who chooses a new one.
+    fn purpose(self) -> Option<&'static str> {
+        match self {
+            Which::Device | Which::NewDevice => Some(
+                "the device password makes this device's key: it is typed once on each device, so \
+                 write it down and keep it away from the device",
+            ),
+            Which::Memorable | Which::NewMemorable => Some(
+                "the memorable password is yours to know: it is typed at every mount, and stored \
+                 nowhere",
+            ),
+            Which::RecoveryKey | Which::Source | Which::SourceDevice => None,
         }
     }
 
@@ -148,16 +163,30 @@ impl Source {
                 Err(weakness) => Err(weak(which, &weakness)),
             };
         };
+        if let Some(purpose) = which.purpose() {
+            super::exit::note(purpose);
+        }
         let mut tries = 0;
         loop {
             tries += 1;
             let password = typed(&format!("New {}: ", which.name()))?;
             let problem = match check_strength(&password) {
                 Err(weakness) => weak(which, &weakness),
-                Ok(()) if typed("The same again: ")?.ct_eq(&password) => return Ok(password),
-                Ok(()) => Failure::new(Exit::Failed, "the two are not the same; begin again"),
+                Ok(()) => {
+                    super::exit::note(&strength::advice(&password));
+                    let again = prompt::hidden("The same again, or empty to choose another: ")?;
+                    if again.ct_eq(&password) {
+                        return Ok(password);
+                    }
+                    match again.is_empty() {
+                        true => continue,
+                        false => {
+                            Failure::new(Exit::Failed, "the two are not the same; begin again")
+                        }
+                    }
+                }
             };
-            if tries == TRIES {
+            if tries >= TRIES {
                 return Err(problem);
             }
             super::exit::note(&problem.to_string());

@@ -56,6 +56,16 @@ impl Places {
         self.config.join(format!("{wallet}.json"))
     }
 
+    /// The wallets that have a configuration here, in no order.
+    pub fn wallets(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.config).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names
+            .filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()))
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
     /// A device key that is kept until the store has taken it, during a change of the device
     /// password.
     pub fn next_key_file(&self, wallet: &str) -> PathBuf {

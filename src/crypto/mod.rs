@@ -8,6 +8,7 @@
 pub(crate) mod cbor;
 pub mod derive;
 mod error;
+pub mod generate;
 mod growing;
 mod head;
 mod kdf;

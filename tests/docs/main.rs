@@ -2,6 +2,7 @@
 
 mod commands;
 mod development;
+mod manual;
 mod pages;
 mod policy;
 mod security;

@@ -8,6 +8,7 @@ mod edits;
 mod history;
 mod integrity;
 mod life;
+mod loading;
 mod model;
 mod race;
 mod rekey;

@@ -12,15 +12,20 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub struct Import {
     /// What to import
+    ///
+    /// See FORMATS in walletfs-import(1). A source holds at most 64 MiB and 100,000 secrets; links
+    /// within a directory are not followed.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub from: Format,
     /// The file or directory; without it, secret-wallet's live table, or pass's usual directory
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Show what would be imported, and change nothing
+    /// Show each secret and what would become of it, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Replace fields of secrets that are there already, instead of keeping these as they are
+    ///
+    /// Fields that the source does not have stay.
     #[arg(long)]
     pub overwrite: bool,
     /// Import secrets whose names cannot be under the names that are proposed
@@ -51,6 +56,8 @@ pub struct Other {
     #[arg(long, value_name = "FILE")]
     pub source_config: Option<PathBuf>,
     /// The table of the secret-wallet [default: its configuration's]
+    ///
+    /// Its user needs `dynamodb:Scan` on that table.
     #[arg(long, value_name = "T")]
     pub table: Option<String>,
     /// The profile of AWS credentials [default: the configuration's]
@@ -69,6 +76,9 @@ pub struct Other {
 pub struct SourcePassword {
     /// A command whose first line of output is the password of the other wallet (also as
     /// environment WALLETFS_SOURCE_PASSWORD_COMMAND)
+    ///
+    /// For `secret-wallet`, without it this wallet's own memorable password is tried first; then it
+    /// is asked for.
     #[arg(long = "source-password-command", value_name = "CMD")]
     #[arg(conflicts_with = "source_fd", id = "source_command")]
     command: Option<OsString>,

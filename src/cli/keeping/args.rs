@@ -12,12 +12,22 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub struct Backup {
     /// Write the backup to this file instead of beside the wallet in its store
+    ///
+    /// The file has mode 0600, says what it is and has a digest against accidents. It is written
+    /// beside and renamed when it is whole; only a backup of the same wallet is replaced.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "keep"])]
     pub to: Option<PathBuf>,
     /// Show the backups beside the wallet, the oldest first; asks for no password
+    ///
+    /// Says which of them are of a damaged wallet or were not finished.
     #[arg(long, conflicts_with = "keep")]
     pub list: bool,
     /// Then remove all but the newest N backups beside the wallet, and what was interrupted
+    ///
+    /// Those made by other commands are counted too, and what was interrupted more than an hour ago
+    /// is removed. Backups of a damaged wallet are not counted, and go when they are older than the
+    /// Nth. After a `passwd` or a `rekey`, `walletfs backup --keep 1` leaves no copy that opens
+    /// with the passwords or keys of before.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub keep: Option<u16>,
     /// Remove this backup beside the wallet, by its name or time; asks for no password
@@ -35,6 +45,8 @@ pub struct Restore {
     #[arg(value_name = "FROM")]
     pub from: Option<OsString>,
     /// Do not ask
+    ///
+    /// Without it and without a terminal, nothing is changed (exit code 2).
     #[arg(long)]
     pub yes: bool,
     /// Where to, on a device that is not set up.
