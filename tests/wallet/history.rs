@@ -260,8 +260,12 @@ async fn it_gives_way_to_a_longer_name() {
         .unwrap();
     // As many info keys as leave less room than the longest names take.
     let room = || 409_600 - 24 - store.item_size(&store.items()[&id]);
-    for n in 0.. {
-        device.put(id, info(&format!("{n:0200}")), "").await;
+    let key = |n: u32| info(&format!("{n:0200}"));
+    let many = (0..30).map(|n| put(id, key(n), Expected::Any, ""));
+    device.fields(many.collect()).await.unwrap();
+    assert!(room() > 400);
+    for n in 30.. {
+        device.put(id, key(n), "").await;
         if room() < 400 {
             break;
         }
