@@ -151,7 +151,7 @@ impl Data {
         let mut values = BTreeMap::new();
         let unknown = cbor::read(bytes, |key, d| {
             read_field(key, d, &mut values, |d| {
-                Ok(SecretBytes::new(d.bytes()?.to_vec()))
+                Ok(SecretBytes::copy_of(d.bytes()?))
             })
         })?;
         Ok(Data { values, unknown })
@@ -165,7 +165,7 @@ pub(super) fn value(bytes: &[u8], field: &Field) -> Result<Option<SecretBytes>, 
         read_field(key, d, &mut values, |d| Ok(d.bytes()?))
     })?;
     let value = values.remove(field);
-    Ok(value.map(|value| SecretBytes::new(value.to_vec())))
+    Ok(value.map(|value| SecretBytes::copy_of(value)))
 }
 
 fn read_field_meta(d: &mut Decoder<'_>) -> Result<FieldMeta, CryptoError> {
