@@ -4,6 +4,7 @@ mod commands;
 mod development;
 mod manual;
 mod pages;
+mod performance;
 mod policy;
 mod security;
 mod semantics;
