@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::paths;
 use crate::crypto::SecretBytes;
 use crate::session::private;
+use crate::told;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ impl CredentialsFile {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
-                let message = format!("{}: {error}", path.display());
+                let message = format!("{}: {}", path.display(), told::system(&error));
                 return Err(Failure::new(Exit::Failed, message));
             }
         };

@@ -13,6 +13,7 @@ use crate::crypto::{DeviceKey, KdfParams, OsRandom, RecoveryKey};
 use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::store::{Store, StoreError};
+use crate::told;
 use crate::wallet::{NewDevice, Options, Seen, Wallet, WalletError};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -45,17 +46,24 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     if config.store == StoreKind::Local {
         // Said in full, so that another environment finds the same file.
         let path = config.local_file(&places, wallet);
-        config.path =
-            Some(std::path::absolute(&path).map_err(|error| {
-                Failure::new(Exit::Usage, format!("{}: {error}", path.display()))
-            })?);
+        config.path = Some(std::path::absolute(&path).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                format!("{}: {}", path.display(), told::system(&error)),
+            )
+        })?);
     }
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+        .map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("no threads can be had: {}", told::system(&error)),
+            )
+        })?;
     private::make_dir(&places.state)?;
     let steps = Steps {
         seen: Seen::at(places.seen_file(wallet)),

@@ -238,8 +238,9 @@ impl Kept for &Path {
 
 fn fault(path: &Path, e: &io::Error) -> WalletError {
     WalletError::Record(format!(
-        "cannot keep the newest head seen in {}: {e}",
-        path.display()
+        "cannot keep the newest head seen in {}: {}",
+        path.display(),
+        crate::told::system(e)
     ))
 }
 
