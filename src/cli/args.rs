@@ -5,9 +5,11 @@ use super::config::{Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
 use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
+use crate::crypto::generate::{LENGTHS, WORD_COUNTS};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use clap_complete::ArgValueCandidates;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
@@ -90,6 +92,13 @@ pub enum Command {
     Import(Box<super::import::args::Import>),
     /// Write secrets for another manager
     Export(super::export::Export),
+    /// Put a file's content on the clipboard for a while
+    Copy(Copy),
+    /// Print a password that is made by chance
+    Generate(Generate),
+    /// Begun by another walletfs: a password on standard input, advice on standard output.
+    #[command(hide = true)]
+    Estimate,
     /// Print what completes the command line in a shell
     Completions(Completions),
     /// What a shell calls.
@@ -217,6 +226,14 @@ pub struct Init {
     /// On a terminal it is asked. See walletfs-recovery-key(1).
     #[arg(long)]
     pub recovery_key: bool,
+    /// Print the least that AWS must allow for this wallet and table, as a policy for IAM, and do
+    /// nothing else
+    ///
+    /// Table and region are those of the options, or else of the wallet's configuration; without a
+    /// region the policy holds for each.
+    #[arg(long, conflicts_with_all = ["store", "path", "profile", "endpoint_url", "commit_limit"])]
+    #[arg(conflicts_with_all = ["rejoin", "recovery", "recovery_key"])]
+    pub print_iam_policy: bool,
     /// The device password's source.
     #[command(flatten)]
     pub device: Device,
@@ -417,6 +434,32 @@ pub struct Status {
     pub json: bool,
 }
 
+/// `copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// A file of a mounted wallet, or any other; a newline at its end is left out
+    #[arg(value_name = "PATH", required_unless_present = "background", value_hint = ValueHint::FilePath)]
+    pub path: Option<PathBuf>,
+    /// Clear the clipboard after this many seconds, if nothing else was copied
+    #[arg(long, value_name = "S", default_value_t = 45)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub clear_after: u64,
+    /// Begun by another walletfs: content on standard input, outcome on standard output.
+    #[arg(long, hide = true)]
+    pub background: bool,
+}
+
+/// `generate`.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// So many characters, which keep the rules for passwords of wallets [default: 20]
+    #[arg(long, value_name = "N", conflicts_with = "words", value_parser = password_length)]
+    pub length: Option<usize>,
+    /// So many words that can be remembered, of the EFF's long list
+    #[arg(long, value_name = "N", value_parser = word_count)]
+    pub words: Option<usize>,
+}
+
 /// A name that is a file's name and none of a backup's.
 fn wallet_name(name: &str) -> Result<String, &'static str> {
     /// Leaves room for the ends that walletfs puts to it in file names (at most 255 bytes).
@@ -440,6 +483,19 @@ fn wallet_name(name: &str) -> Result<String, &'static str> {
 
 fn whole_seconds(text: &str) -> Result<u64, &'static str> {
     text.parse().map_err(|_| "not a whole number of seconds")
+}
+
+fn password_length(text: &str) -> Result<usize, String> {
+    within(text, LENGTHS)
+}
+
+fn word_count(text: &str) -> Result<usize, String> {
+    within(text, WORD_COUNTS)
+}
+
+fn within(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
 }
 
 pub(super) fn commit_limit(text: &str) -> Result<usize, String> {

@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::paths;
 use crate::crypto::SecretBytes;
 use crate::session::private;
+use crate::store::AccessKey;
 use crate::told;
 use std::fs;
 use std::io;
@@ -57,11 +58,10 @@ impl CredentialsFile {
         self.text.lines().any(|line| section(line) == Some(profile))
     }
 
-    /// Puts the key into the profile, which is made if it is not there, and writes the file with
-    /// mode 0600, whole or not at all.
-    pub(super) fn put(&self, profile: &str, id: &str, secret: &SecretBytes) -> Result<(), Failure> {
-        let secret = check(id, secret)?;
-        let text = with_key(&self.text, profile, id, secret);
+    /// Puts a key that [`check`] found right into the profile, which is made if it is not there, and
+    /// writes the file with mode 0600, whole or not at all.
+    pub(super) fn put(&self, profile: &str, key: &AccessKey) -> Result<(), Failure> {
+        let text = with_key(&self.text, profile, &key.id, &key.secret);
         if let Some(dir) = self.path.parent().filter(|dir| !dir.is_dir()) {
             private::make_dir(dir)?;
         }
@@ -70,7 +70,7 @@ impl CredentialsFile {
 }
 
 /// What AWS gives out: a key id of capital letters and digits, a secret of base64 characters.
-fn check<'a>(id: &str, secret: &'a SecretBytes) -> Result<&'a str, Failure> {
+pub(super) fn check<'a>(id: &str, secret: &'a SecretBytes) -> Result<&'a str, Failure> {
     let id_fits = (16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     let secret = std::str::from_utf8(secret.expose()).unwrap_or_default();
     let secret_fits = secret.len() >= 16 && secret.bytes().all(|b| b.is_ascii_graphic());
@@ -175,8 +175,11 @@ aws_secret_access_key = old\naws_session_token = old\n[r]\naws_session_token = R
         let env = |name: &str| (name == "HOME").then(|| OsString::from(&home));
         let file = CredentialsFile::read(&env).unwrap();
         assert!(!file.has(PROFILE));
-        let secret = SecretBytes::new(b"abcdefghijklmnop/+".to_vec());
-        file.put(PROFILE, "AKIAABCDEFGHIJKL", &secret).unwrap();
+        let key = AccessKey {
+            id: "AKIAABCDEFGHIJKL".into(),
+            secret: String::from("abcdefghijklmnop/+").into(),
+        };
+        file.put(PROFILE, &key).unwrap();
         let again = CredentialsFile::read(&env).unwrap();
         assert!(again.has(PROFILE));
         let mode = fs::metadata(again.path()).unwrap().permissions().mode();
@@ -186,12 +189,6 @@ aws_secret_access_key = old\naws_session_token = old\n[r]\naws_session_token = R
 
     #[test]
     fn what_is_no_key_is_refused_and_not_quoted() {
-        let dir = tempfile::tempdir().unwrap();
-        let env = |name: &str| {
-            let path = dir.path().join("credentials");
-            (name == "AWS_SHARED_CREDENTIALS_FILE").then(|| path.into())
-        };
-        let file = CredentialsFile::read(&env).unwrap();
         for (id, secret) in [
             ("AKIA", "abcdefghijklmnop"),
             ("AKIAABCDEFGHIJKL", "short"),
@@ -199,9 +196,8 @@ aws_secret_access_key = old\naws_session_token = old\n[r]\naws_session_token = R
             ("AKIAABCDEFGHIJKL\n[", "abcdefghijklmnop"),
         ] {
             let secret = SecretBytes::new(secret.as_bytes().to_vec());
-            let failure = file.put(PROFILE, id, &secret).unwrap_err();
+            let failure = check(id, &secret).unwrap_err();
             assert!(!failure.to_string().contains("abcd"));
         }
-        assert!(!file.path().exists());
     }
 }

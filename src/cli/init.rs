@@ -1,6 +1,6 @@
-//! `init`: makes a wallet, or joins the one that the store holds already. The configuration and
-//! the device key are written last: until then an interrupt leaves nothing on this device, and a
-//! wallet that was made in the store is joined by the next run.
+//! `init`: makes a wallet, or joins the one that the store holds already. Everything is asked before
+//! anything is made: until the last answer an interrupt leaves nothing, here or in the store, and from
+//! there on it is held off until all is there.
 
 use super::args::{Global, Init};
 use super::config::{Config, StoreKind};
@@ -8,22 +8,26 @@ use super::exit::{Exit, Failure, note, print};
 use super::opened::{self, Access};
 use super::password::Source;
 use super::paths::Places;
-use super::{device, passwd, prompt, questions, recovery, store};
-use crate::crypto::{DeviceKey, KdfParams, OsRandom, RecoveryKey};
+use super::setup::{Setup, Steps};
+use super::{device, policy, prompt, questions, store};
 use crate::session::harden::Hardening;
-use crate::session::private;
-use crate::store::{Store, StoreError};
+use crate::store::{AccessKey, Store, StoreError};
 use crate::told;
-use crate::wallet::{NewDevice, Options, Seen, Wallet, WalletError};
+use crate::wallet::{Options, Wallet, WalletError};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use time::macros::format_description;
+use tokio::runtime::Runtime;
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     // First of all, before anything is opened.
-    let (device, memorable) = (args.device.source()?, args.memorable.source()?);
-    let recovery = args.recovery_source.source()?;
+    let (device, memorable) = (args.device.clone(), args.memorable.clone());
+    let (device, memorable) = (device.source()?, memorable.source()?);
+    let recovery = args.recovery_source.clone().source()?;
+    if args.print_iam_policy {
+        return policy::run(global, &args);
+    }
     Hardening::apply();
     let places = global.places()?;
     let wallet = global.wallet.as_str();
@@ -31,28 +35,6 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
         return rejoin(global, device, memorable);
     }
     refuse_second(&places, wallet)?;
-
-    let mut config = Config::new(args.store.unwrap_or(StoreKind::Local));
-    config.path = args.path;
-    config.table = args.table;
-    config.profile = args.profile;
-    config.region = args.region;
-    config.endpoint_url = args.endpoint_url;
-    config.commit_limit = args.commit_limit;
-    let ask = args.store.is_none() && prompt::possible();
-    if ask {
-        questions::store(&mut config, &places, wallet)?;
-    }
-    if config.store == StoreKind::Local {
-        // Said in full, so that another environment finds the same file.
-        let path = config.local_file(&places, wallet);
-        config.path = Some(std::path::absolute(&path).map_err(|error| {
-            Failure::new(
-                Exit::Usage,
-                format!("{}: {}", path.display(), told::system(&error)),
-            )
-        })?);
-    }
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -64,23 +46,101 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
                 format!("no threads can be had: {}", told::system(&error)),
             )
         })?;
-    private::make_dir(&places.state)?;
+    let ask = args.store.is_none() && prompt::possible();
+    if ask {
+        questions::begin(wallet);
+    }
+    let place = find(&args, &places, wallet, ask, &runtime)?;
+    if ask {
+        questions::device();
+    }
     let steps = Steps {
-        seen: Seen::at(places.seen_file(wallet)),
-        store: runtime.block_on(store::open(&config, &places, wallet))?,
+        setup: Setup {
+            places: &places,
+            wallet,
+            config: place.config,
+            access_key: place.access_key,
+        },
+        store: place.store,
         device,
         memorable,
         recovery: args.recovery.then_some(recovery),
         recovery_key: args.recovery_key,
         ask,
     };
-    let done = runtime.block_on(steps.make_or_join(&config, &places, wallet));
+    let done = runtime.block_on(steps.make_or_join(place.there));
     // A call of the store that was given up must not hold the program.
     runtime.shutdown_background();
-    let Made { key, salt, report } = done?;
+    print(&format!("{}Next: {}\n", done?, next_command(global)))
+}
 
-    device::take(&places, wallet, &mut config, &key, &salt)?;
-    print(&format!("{report}Next: {}\n", next_command(global)))
+/// Where the wallet is to be, and whether one is there.
+struct Place {
+    config: Config,
+    access_key: Option<AccessKey>,
+    store: Arc<dyn Store>,
+    there: bool,
+}
+
+/// Takes the options, asks for what they leave open, and asks the store. Makes nothing.
+fn find(
+    args: &Init,
+    places: &Places,
+    wallet: &str,
+    ask: bool,
+    runtime: &Runtime,
+) -> Result<Place, Failure> {
+    loop {
+        let mut config = Config::new(args.store.unwrap_or(StoreKind::Local));
+        config.path = args.path.clone();
+        config.table = args.table.clone();
+        config.profile = args.profile.clone();
+        config.region = args.region.clone();
+        config.endpoint_url = args.endpoint_url.clone();
+        config.commit_limit = args.commit_limit;
+        let access_key = match ask {
+            true => questions::store(&mut config, places, wallet, runtime)?,
+            false => None,
+        };
+        if config.store == StoreKind::Local {
+            // Said in full, so that another environment finds the same file.
+            let path = config.local_file(places, wallet);
+            config.path = Some(std::path::absolute(&path).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("{}: {}", path.display(), told::system(&error)),
+                )
+            })?);
+        }
+        let looked = runtime.block_on(async {
+            let key = access_key.clone();
+            let store = store::open_with(&config, places, wallet, key).await?;
+            let there = is_there(&*store).await?;
+            Ok((store, there))
+        });
+        let (store, there) = match looked {
+            Err(failure) if ask && questions::again(&failure, &config)? => continue,
+            looked => looked?,
+        };
+        if ask && config.store == StoreKind::Dynamodb {
+            note(&format!("connected: {} answers", store.describe()));
+        }
+        return Ok(Place {
+            config,
+            access_key,
+            store,
+            there,
+        });
+    }
+}
+
+/// Whether the store holds this wallet: 1 get, and a list if there is no head.
+async fn is_there(store: &dyn Store) -> Result<bool, Failure> {
+    match Wallet::peek(store).await {
+        Ok(head) => Ok(head.is_some()),
+        Err(WalletError::Store(StoreError::Missing(_))) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// How to mount what was set up: with the options that lead to it.
@@ -130,136 +190,6 @@ fn rejoin(global: &Global, device: Source, memorable: Source) -> Result<(), Fail
         )?;
         print(&format!("Joined the wallet `{}` again.\n", access.name))
     })
-}
-
-struct Steps {
-    store: Arc<dyn Store>,
-    seen: Seen,
-    device: Source,
-    memorable: Source,
-    /// Where the recovery key comes from, if that is to open the wallet.
-    recovery: Option<Source>,
-    /// Whether to make one.
-    recovery_key: bool,
-    /// Whether somebody answers questions.
-    ask: bool,
-}
-
-/// What this device needs from now on, and what to tell.
-struct Made {
-    key: DeviceKey,
-    salt: [u8; 16],
-    report: String,
-}
-
-impl Steps {
-    async fn make_or_join(
-        self,
-        config: &Config,
-        places: &Places,
-        wallet: &str,
-    ) -> Result<Made, Failure> {
-        let there = match Wallet::peek(&*self.store).await {
-            Ok(head) => head.is_some(),
-            Err(WalletError::Store(StoreError::Missing(_))) => false,
-            Err(error) => return Err(error.into()),
-        };
-        match (there, &self.recovery) {
-            (true, None) => self.join(wallet).await,
-            (true, Some(_)) => self.recover(wallet).await,
-            (false, None) => self.make(config, places, wallet).await,
-            (false, Some(_)) => Err(WalletError::NoSuchWallet.into()),
-        }
-    }
-
-    async fn make(self, config: &Config, places: &Places, wallet: &str) -> Result<Made, Failure> {
-        let device = self.device.new_one()?;
-        let memorable = self.memorable.new_one()?;
-        if config.store == StoreKind::Local
-            && let Some(dir) = config.local_file(places, wallet).parent()
-            && !dir.is_dir()
-        {
-            private::make_dir(dir)?;
-        }
-        for notice in self.store.create().await? {
-            note(&notice.0);
-        }
-        let place = self.store.describe();
-        let kdf = KdfParams::DEFAULT;
-        let made = Wallet::create(
-            self.store,
-            self.seen,
-            &device,
-            &memorable,
-            kdf,
-            Options::default(),
-        );
-        let (made, key) = made.await?;
-        let salt = made.device_salt()?;
-        let question = "Make a recovery key, which opens the wallet when a password is lost (yes, no) \
-                        [no]";
-        if self.recovery_key || (self.ask && prompt::yes(question)?) {
-            let recovery = RecoveryKey::new(&OsRandom);
-            recovery::show(&recovery)?;
-            made.change_recovery(&recovery).await?;
-        }
-        made.lock();
-        let report = format!("Made the wallet `{wallet}` in {place}.\n");
-        Ok(Made { key, salt, report })
-    }
-
-    /// Joins by the recovery key, with new passwords.
-    async fn recover(self, wallet: &str) -> Result<Made, Failure> {
-        let recovery = self.recovery.expect("the caller has looked").existing()?;
-        let recovery = opened::recovery_key(&recovery)?;
-        let (store, seen) = (self.store, self.seen);
-        let place = store.describe();
-        let recovered = Wallet::recover(store, seen, recovery, Options::default()).await?;
-        note("the recovery key fits; choose new passwords");
-        let (device, memorable) = (self.device.new_one()?, self.memorable.new_one()?);
-        let copy = passwd::back_up(&recovered).await?;
-        let new = recovered.new_device(&device, KdfParams::DEFAULT).await?;
-        recovered
-            .change_device(&new, &memorable, KdfParams::DEFAULT)
-            .await?;
-        recovered.lock();
-        let report = format!(
-            "Joined the wallet `{wallet}` in {place}, with new passwords. Every other device must join \
-             again: `walletfs init --rejoin`.\nThe backup {copy} still opens with the old ones.\n"
-        );
-        let NewDevice { key, salt, .. } = new;
-        Ok(Made { key, salt, report })
-    }
-
-    async fn join(self, wallet: &str) -> Result<Made, Failure> {
-        note(&format!(
-            "the store holds a wallet `{wallet}` already; its device password and its memorable \
-             password join it"
-        ));
-        let device = self.device.existing()?;
-        let memorable = self.memorable.existing()?;
-        let place = self.store.describe();
-        let joined = Wallet::join(
-            self.store,
-            self.seen,
-            &device,
-            &memorable,
-            Options::default(),
-        );
-        let (joined, key) = joined.await?;
-        let (head, salt) = (joined.head_info(), joined.device_salt()?);
-        joined.lock();
-        let report = format!(
-            "Joined the wallet `{wallet}` in {place}: {} {}, generation {}, made {}, last changed \
-             {}.\nFrom here on this device refuses an older state of it.\n",
-            head.count,
-            if head.count == 1 { "secret" } else { "secrets" },
-            head.generation,
-            utc(head.created_ns),
-            utc(head.committed_ns),
-        );
-        Ok(Made { key, salt, report })
-    }
 }
 
 /// A moment as people write it.

@@ -7,11 +7,13 @@ mod check;
 pub mod completions;
 mod conf;
 pub mod config;
+mod copy;
 mod device;
 mod exec;
 pub mod exit;
 mod export;
 mod failure;
+mod generate;
 mod helper;
 mod import;
 mod init;
@@ -22,14 +24,17 @@ mod opened;
 mod passwd;
 pub mod password;
 pub mod paths;
+mod policy;
 mod progress;
 mod prompt;
 mod questions;
 mod recovery;
 mod rekey;
 mod session;
+mod setup;
 mod status;
 mod store;
+mod strength;
 mod unlocked;
 mod unmount;
 
@@ -85,6 +90,9 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => keeping::migrate::run(&global, args),
         Command::Import(args) => import::run(&global, *args),
         Command::Export(args) => export::run(&global, args),
+        Command::Copy(args) => copy::run(args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Estimate => strength::run(),
         Command::Completions(args) => completions::run(&args),
         Command::Complete(args) => completions::answer(args),
     };

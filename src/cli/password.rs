@@ -3,7 +3,7 @@
 //! source says is told nowhere, and neither is the command, which may name a secret.
 
 use super::exit::{Exit, Failure};
-use super::prompt;
+use super::{prompt, strength};
 use crate::crypto::{SecretBytes, check_strength};
 use crate::session::sys;
 use crate::told;
@@ -49,6 +49,21 @@ impl Which {
             Which::RecoveryKey => "recovery key",
             Which::Source => "password of the other wallet",
             Which::SourceDevice => "device password of the other wallet",
+        }
+    }
+
+    /// What it is for, told to a person who chooses a new one.
+    fn purpose(self) -> Option<&'static str> {
+        match self {
+            Which::Device | Which::NewDevice => Some(
+                "the device password makes this device's key: it is typed once on each device, so \
+                 write it down and keep it away from the device",
+            ),
+            Which::Memorable | Which::NewMemorable => Some(
+                "the memorable password is yours to know: it is typed at every mount, and stored \
+                 nowhere",
+            ),
+            Which::RecoveryKey | Which::Source | Which::SourceDevice => None,
         }
     }
 
@@ -152,18 +167,30 @@ impl Source {
                 Err(weakness) => Err(weak(which, &weakness)),
             };
         };
+        if let Some(purpose) = which.purpose() {
+            super::exit::note(purpose);
+        }
         let mut tries = 0;
         loop {
             tries += 1;
             let password = typed(which, &format!("New {}: ", which.name()))?;
             let problem = match check_strength(&password) {
                 Err(weakness) => weak(which, &weakness),
-                Ok(()) if typed(which, "The same again: ")?.ct_eq(&password) => {
-                    return Ok(password);
+                Ok(()) => {
+                    super::exit::note(&strength::advice(&password));
+                    let again = hidden(which, "The same again, or empty to choose another: ")?;
+                    if again.ct_eq(&password) {
+                        return Ok(password);
+                    }
+                    match again.is_empty() {
+                        true => continue,
+                        false => {
+                            Failure::new(Exit::Failed, "the two are not the same; begin again")
+                        }
+                    }
                 }
-                Ok(()) => Failure::new(Exit::Failed, "the two are not the same; begin again"),
             };
-            if tries == TRIES {
+            if tries >= TRIES {
                 return Err(problem);
             }
             super::exit::note(&problem.to_string());
@@ -181,8 +208,9 @@ fn weak(which: Which, weakness: &crate::crypto::Weakness) -> Failure {
     Failure::new(Exit::Failed, message)
 }
 
-fn typed(which: Which, prompt: &str) -> Result<SecretBytes, Failure> {
-    let password = prompt::hidden(prompt).map_err(|failure| match failure.to_parts().0 {
+/// As [`prompt::hidden`]; says which options there are where there is no terminal.
+fn hidden(which: Which, prompt: &str) -> Result<SecretBytes, Failure> {
+    prompt::hidden(prompt).map_err(|failure| match failure.to_parts().0 {
         Exit::Usage => {
             let (name, option) = (which.name(), which.option());
             let message = format!(
@@ -191,7 +219,11 @@ fn typed(which: Which, prompt: &str) -> Result<SecretBytes, Failure> {
             Failure::new(Exit::Usage, message)
         }
         _ => failure,
-    })?;
+    })
+}
+
+fn typed(which: Which, prompt: &str) -> Result<SecretBytes, Failure> {
+    let password = hidden(which, prompt)?;
     match password.len() {
         0 => Err(Failure::new(
             Exit::Failed,

@@ -4,7 +4,7 @@ use super::config::{Config, StoreKind, TABLE};
 use super::exit::Failure;
 use super::paths::Places;
 use crate::session::private;
-use crate::store::{DynamoOptions, DynamoStore, Replica, SqliteStore, Store};
+use crate::store::{AccessKey, DynamoOptions, DynamoStore, Replica, SqliteStore, Store, Tuning};
 use std::sync::Arc;
 
 /// The copy of the wallet's items on this device, if the configuration asks for one. Nothing is
@@ -35,6 +35,16 @@ pub(super) async fn open(
     places: &Places,
     wallet: &str,
 ) -> Result<Arc<dyn Store>, Failure> {
+    open_with(config, places, wallet, None).await
+}
+
+/// As [`open()`], with an access key that is in no file yet.
+pub(super) async fn open_with(
+    config: &Config,
+    places: &Places,
+    wallet: &str,
+    access_key: Option<AccessKey>,
+) -> Result<Arc<dyn Store>, Failure> {
     Ok(match config.store {
         StoreKind::Local => {
             let path = config.local_file(places, wallet);
@@ -55,7 +65,11 @@ pub(super) async fn open(
                 endpoint_url: config.endpoint_url.clone(),
                 commit_limit: config.commit_limit,
             };
-            Arc::new(DynamoStore::connect(options).await)
+            let tuning = Tuning {
+                access_key,
+                ..Tuning::default()
+            };
+            Arc::new(DynamoStore::connect_with(options, tuning).await)
         }
     })
 }

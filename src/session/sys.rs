@@ -233,6 +233,35 @@ impl Drop for QuietTerminal {
     }
 }
 
+/// A person's wish to end the program, held off while this lives: for what must be done whole and
+/// takes seconds.
+pub struct Unhurried([(libc::c_int, libc::sighandler_t); 2]);
+
+impl Unhurried {
+    /// Holds off the interrupt key and the end of the terminal (signal(7)).
+    pub fn new() -> Unhurried {
+        Unhurried([libc::SIGINT, libc::SIGHUP].map(|signal| {
+            // SAFETY: SIG_IGN is a valid disposition and runs no code of ours.
+            (signal, unsafe { libc::signal(signal, libc::SIG_IGN) })
+        }))
+    }
+}
+
+impl Default for Unhurried {
+    fn default() -> Self {
+        Unhurried::new()
+    }
+}
+
+impl Drop for Unhurried {
+    fn drop(&mut self) {
+        for (signal, before) in self.0 {
+            // SAFETY: puts back the disposition that the system gave for it.
+            unsafe { libc::signal(signal, before) };
+        }
+    }
+}
+
 /// A signal that this process got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {

@@ -21,7 +21,9 @@ use std::sync::Arc;
 
 pub use bytes::Bytes;
 pub use counting::{Counting, Tally};
-pub use dynamodb::{DynamoOptions, DynamoStore, Timeouts, Tuning};
+pub use dynamodb::{
+    AccessKey, DynamoOptions, DynamoStore, Profile, ProfileKind, Timeouts, Tuning, profiles,
+};
 pub use error::StoreError;
 pub use failing::{Call, Failing, Failure};
 pub use id::{Id, IdText};

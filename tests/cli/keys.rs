@@ -431,7 +431,7 @@ fn passwd_and_init_ask_on_a_terminal() {
     passwd
         .expect("New memorable password: ")
         .line(NEW_MEMORABLE);
-    passwd.expect("The same again: ").line(NEW_MEMORABLE);
+    passwd.expect("The same again").line(NEW_MEMORABLE);
     passwd.expect("Do that now (yes, no) [no]").line("yes");
     passwd.expect("Sealed everything under a new key: 1 secret");
     assert_eq!(passwd.end().0, 0);

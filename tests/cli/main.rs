@@ -4,7 +4,10 @@
 mod audit;
 mod command_line;
 mod completions;
+mod conversation;
+mod copy;
 mod exec;
+mod generate;
 mod held;
 mod hiding;
 mod init;

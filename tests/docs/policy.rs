@@ -93,6 +93,24 @@ fn allows(statement: &Value, (action, keys): &Need) -> bool {
     statement["Effect"] == "Allow" && strings(&statement["Action"]).contains(action) && confined
 }
 
+/// There is one source of it: `init --print-iam-policy`.
+#[test]
+fn the_policy_is_what_the_program_prints() {
+    let mut program = assert_cmd::Command::cargo_bin("walletfs").expect("it is built");
+    let empty = tempfile::tempdir().expect("a directory");
+    program.env("WALLETFS_CONFIG_DIR", empty.path());
+    program.args(["init", "--print-iam-policy", "--region", "eu-central-1"]);
+    let printed = program.assert().success().get_output().stdout.clone();
+    let printed = String::from_utf8(printed).expect("it is text");
+    let readme = Page::readme();
+    let [block] = &readme.blocks("json")[..] else {
+        panic!("the README has one block of JSON, the policy");
+    };
+    let shown: Vec<_> = block.iter().map(|line| line.strip_prefix("   ")).collect();
+    let printed: Vec<_> = printed.lines().map(Some).collect();
+    assert_eq!(shown, printed);
+}
+
 #[tokio::test]
 async fn the_policy_is_the_least_that_is_needed() {
     let policy = policy();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
-use walletfs::store::{DynamoOptions, DynamoStore, Store, Timeouts, Tuning};
+use walletfs::store::{AccessKey, DynamoOptions, DynamoStore, Store, Timeouts, Tuning};
 use walletfs::wallet::Edit;
 
 const COMMIT: &str = "TransactWriteItems";
@@ -229,7 +229,10 @@ impl rig::Rig for Rig {
         };
         let tuning = Tuning {
             timeouts: Timeouts::default(),
-            access_key: Some((ACCESS_KEY.into(), "not a secret".into())),
+            access_key: Some(AccessKey {
+                id: ACCESS_KEY.into(),
+                secret: String::from("not a secret").into(),
+            }),
         };
         let store = DynamoStore::connect_with(options, tuning);
         Arc::new(self.runtime.block_on(store))

@@ -5,7 +5,7 @@ use super::server::{Server, tool};
 use std::env;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use walletfs::store::{DynamoOptions, DynamoStore, Timeouts, Tuning};
+use walletfs::store::{AccessKey, DynamoOptions, DynamoStore, Timeouts, Tuning};
 
 /// A running engine. Dropping it ends the program, if this test started one.
 pub(crate) struct Engine {
@@ -70,13 +70,20 @@ impl Engine {
     pub(crate) fn tuning(&self) -> Tuning {
         Tuning {
             timeouts: Timeouts::default(),
-            access_key: (!self.named).then(access_key),
+            access_key: (!self.named).then(any_key),
         }
     }
 
     pub(crate) async fn connect(&self, options: DynamoOptions) -> DynamoStore {
         DynamoStore::connect_with(options, self.tuning()).await
     }
+}
+
+/// [`access_key`], for a store.
+pub(crate) fn any_key() -> AccessKey {
+    let (id, secret) = access_key();
+    let secret = secret.into();
+    AccessKey { id, secret }
 }
 
 /// A key that is nobody's.

@@ -14,6 +14,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{Client, config};
 use std::env;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The region that signs requests to an endpoint of one's own, when none is named: such an
 /// endpoint takes any.
@@ -75,13 +76,23 @@ impl Default for Timeouts {
     }
 }
 
-/// What tests set: the program itself leaves it at its default.
+/// An access key of AWS's, as it is given: wiped when dropped.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// Which key. Not a secret.
+    pub id: String,
+    /// Its secret.
+    pub secret: Zeroizing<String>,
+}
+
+/// What is not in the configuration of a wallet.
 #[derive(Clone, Default)]
 pub struct Tuning {
-    /// Other time-outs than the contract's.
+    /// Other time-outs than the contract's: tests set them.
     pub timeouts: Timeouts,
-    /// An access key and its secret, instead of the default chain's, for an engine that takes any.
-    pub access_key: Option<(String, String)>,
+    /// The key to use, instead of what the default chain finds: one that is not in a file yet, or any
+    /// for an engine that takes any.
+    pub access_key: Option<AccessKey>,
 }
 
 /// A client, made from the configuration as it was at one moment.
@@ -119,8 +130,9 @@ impl Connection {
             }
             loader = loader.endpoint_url(url);
         }
-        if let Some((id, secret)) = &tuning.access_key {
-            let key = Credentials::new(id, secret, None, None, "walletfs-tests");
+        if let Some(AccessKey { id, secret }) = &tuning.access_key {
+            // The SDK wipes its copy.
+            let key = Credentials::new(id, secret.as_str(), None, None, "walletfs");
             loader = loader.credentials_provider(key);
         }
         let shared = loader.load().await;

@@ -13,6 +13,7 @@ mod connect;
 mod fault;
 mod foreign;
 mod item;
+mod profiles;
 mod retry;
 mod table;
 
@@ -27,8 +28,9 @@ use fault::{Fault, classify};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
-pub use connect::{DynamoOptions, Timeouts, Tuning};
+pub use connect::{AccessKey, DynamoOptions, Timeouts, Tuning};
 pub(super) use foreign::read_table;
+pub use profiles::{Profile, ProfileKind, profiles};
 
 /// The items of one wallet in a DynamoDB table.
 pub struct DynamoStore {
