@@ -288,8 +288,9 @@ fn make(path: &Path, head: &Sighting) -> io::Result<()> {
 
 fn fault(path: &Path, e: &io::Error) -> WalletError {
     WalletError::Record(format!(
-        "cannot keep the newest head seen in {}: {e}",
-        path.display()
+        "cannot keep the newest head seen in {}: {}",
+        path.display(),
+        crate::told::system(e)
     ))
 }
 

@@ -3,6 +3,7 @@
 mod commands;
 mod development;
 mod manual;
+mod messages;
 mod pages;
 mod performance;
 mod policy;
