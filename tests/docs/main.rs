@@ -1,8 +1,10 @@
 //! The README and the manual say what the program does: what a machine can check of that.
 
 mod commands;
+mod comparison;
 mod development;
 mod manual;
+mod packaging;
 mod pages;
 mod policy;
 mod security;
