@@ -6,6 +6,7 @@ mod development;
 mod manual;
 mod packaging;
 mod pages;
+mod pictures;
 mod policy;
 mod security;
 mod semantics;
