@@ -186,10 +186,12 @@ fn derivations(all: &mut Vec<Value>) {
     }
     let master = key(0x44);
     for id in ["head", ID] {
+        let mut item_key = [0; 32];
+        derive::item_key(&master, &WALLET, id, &mut item_key);
         all.push(json!({
             "of": "item_key",
             "from": { "master": hex(master.expose()), "wallet_id": hex(&WALLET), "id": id },
-            "gives": hex(derive::item_key(&master, &WALLET, id).expose()),
+            "gives": hex(&item_key),
         }));
     }
     let digest_key = derive::digest_key(&master);

@@ -36,7 +36,7 @@ pub(super) fn run(args: Copy) -> Result<(), Failure> {
     let arguments = ["copy", "--background", "--clear-after"];
     let arguments = arguments.map(OsString::from).into_iter();
     let arguments = arguments.chain([args.clear_after.to_string().into()]);
-    let started = daemon::start(arguments, framed(&content));
+    let started = daemon::start(arguments, framed(&content), |_, _| ());
     drop(content);
     let (outcome, _pipe) = started.map_err(|error| {
         Failure::new(
@@ -132,7 +132,7 @@ fn background(seconds: u64) -> Result<(), Failure> {
         let (exit, message) = failure.to_parts();
         let code = exit.code();
         // Nobody waits any more if this fails.
-        let _ = herald.tell(&Outcome::Failed { code, message });
+        let _ = herald.tell(Outcome::Failed { code, message });
     }
     served
 }
@@ -176,7 +176,7 @@ fn serve(content: SecretBytes, seconds: u64, herald: &mut Option<Herald>) -> Res
     drop(content);
     if let Some(herald) = herald.take() {
         // Interrupted in between, the person still has it on the clipboard.
-        let _ = herald.tell(&Outcome::Ready { notice: None });
+        let _ = herald.tell(Outcome::Ready { notice: None });
     }
     loop {
         // In steps, so that time asleep counts.

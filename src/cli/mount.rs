@@ -5,14 +5,17 @@ use super::accept;
 use super::args::{Global, Mount};
 use super::exit::{Exit, Failure, note};
 use super::password::{Source, Which};
+use super::progress;
 use super::session::{Particular, Setup};
 use crate::session::daemon::{self, Outcome};
 use crate::session::events::Leash;
 use crate::session::harden::Hardening;
 use crate::session::live::Ended;
 use crate::session::{log, mountpoint, notify, private, sys};
+use crate::wallet::Told;
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: Mount) -> Result<(), Failure> {
@@ -49,7 +52,8 @@ pub(super) fn run(global: &Global, args: Mount) -> Result<(), Failure> {
         notify::ready();
         Ok(())
     };
-    let ended = setup.serve(particular, hardening, password, ready)?;
+    let loading = Arc::new(progress::loading());
+    let ended = setup.serve(particular, hardening, password, loading, ready)?;
     match ended.lost {
         0 => Ok(()),
         files => Err(Failure::new(
@@ -68,9 +72,10 @@ fn background(global: &Global, args: Mount) -> Result<(), Failure> {
         )
     })?;
     let made_for_a_command = args.leash.then(|| args.dir.clone());
+    let loading = Arc::new(herald.loading());
     let mut herald = Some(herald);
-    let ended = begin(global, args, input, |notice| match herald.take() {
-        Some(herald) => herald.tell(&Outcome::Ready { notice }),
+    let ended = begin(global, args, input, loading, |notice| match herald.take() {
+        Some(herald) => herald.tell(Outcome::Ready { notice }),
         None => Ok(()),
     });
     if let Some(dir) = made_for_a_command {
@@ -83,7 +88,7 @@ fn background(global: &Global, args: Mount) -> Result<(), Failure> {
         let (exit, message) = failure.to_parts();
         let code = exit.code();
         // Nobody waits any more if this fails.
-        let _ = herald.tell(&Outcome::Failed { code, message });
+        let _ = herald.tell(Outcome::Failed { code, message });
     }
     Err(failure)
 }
@@ -92,6 +97,7 @@ fn begin(
     global: &Global,
     args: Mount,
     input: fs::File,
+    loading: Told,
     ready: impl FnOnce(Option<String>) -> io::Result<()>,
 ) -> Result<Ended, Failure> {
     sys::set_umask(0o077);
@@ -111,5 +117,5 @@ fn begin(
         no_exec: args.no_exec,
         leash,
     };
-    setup.serve(particular, hardening, password, ready)
+    setup.serve(particular, hardening, password, loading, ready)
 }

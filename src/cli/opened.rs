@@ -4,7 +4,7 @@ use super::args::Global;
 use super::config::Config;
 use super::exit::{Exit, Failure};
 use super::paths::Places;
-use super::{device, store};
+use super::{device, progress, store};
 use crate::crypto::{DeviceKey, RecoveryKey, SecretBytes};
 use crate::session::harden::Hardening;
 use crate::session::private;
@@ -60,6 +60,7 @@ impl Access {
     /// How its wallet is opened.
     pub(super) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
+            progress: Arc::new(progress::loading()),
             replica: store::replica(&self.config, &self.places, &self.name)?,
             ..Options::default()
         })

@@ -2,6 +2,7 @@
 //! pipe. It counts and names no secret.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Times a second that the bar is drawn at most.
@@ -44,6 +45,28 @@ impl Progress {
     }
 }
 
+/// Whom a load tells: a bar, if there is more than comes at once.
+pub(super) fn loading() -> impl Fn(u64, u64) + Send + Sync {
+    bar_while_more("loading", Progress::new)
+}
+
+fn bar_while_more(
+    doing: &'static str,
+    make: impl Fn(&'static str, usize) -> Progress + Send + Sync,
+) -> impl Fn(u64, u64) + Send + Sync {
+    let bar = Mutex::new(None::<Progress>);
+    move |done, all| {
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        match done < all {
+            true => bar
+                .get_or_insert_with(|| make(doing, count(all)))
+                .at(count(done)),
+            false => *bar = None,
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
@@ -71,6 +94,27 @@ mod tests {
         assert!(terminal.contents().contains("] 7/30 "));
         drop(progress);
         assert_eq!(terminal.contents(), "");
+    }
+
+    #[test]
+    fn a_load_of_one_page_shows_nothing_and_a_longer_one_how_far_it_is() {
+        let terminal = InMemoryTerm::new(4, 60);
+        let made = std::sync::atomic::AtomicUsize::new(0);
+        let loading = bar_while_more("loading", |doing, all| {
+            made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+            Progress::on(target, doing, all)
+        });
+        loading(28, 28);
+        assert_eq!(terminal.contents(), "");
+        loading(1_500, 4_000);
+        let shown = terminal.contents();
+        assert!(shown.starts_with("loading ["), "{shown}");
+        assert!(shown.contains("/4000 "), "{shown}");
+        loading(3_000, 4_000);
+        loading(4_000, 4_000);
+        assert_eq!(terminal.contents(), "");
+        assert_eq!(made.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 
     #[test]

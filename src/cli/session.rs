@@ -6,7 +6,7 @@ use super::args::{self, Global};
 use super::config::{self, Config, LogLevel};
 use super::exit::{Exit, Failure, note};
 use super::paths::Places;
-use super::{device, store};
+use super::{device, progress, store};
 use crate::crypto::SecretBytes;
 use crate::session::audit::Audit;
 use crate::session::daemon::{self, Outcome};
@@ -16,7 +16,7 @@ use crate::session::live::{self, Ended, Session};
 use crate::session::log::Level;
 use crate::session::mountpoint::Claim;
 use crate::session::private;
-use crate::wallet::{Options, Seen, State, Wallet};
+use crate::wallet::{Options, Seen, State, Told, Wallet};
 use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::path::{Path, PathBuf};
@@ -95,7 +95,7 @@ impl<'a> Setup<'a> {
         password: SecretBytes,
     ) -> Result<PipeWriter, Failure> {
         let args = self.background_args(dir, no_exec, leash)?;
-        match daemon::start(args, password) {
+        match daemon::start(args, password, progress::loading()) {
             Ok((Outcome::Ready { notice }, pipe)) => {
                 if let Some(notice) = notice {
                     note(&notice);
@@ -157,13 +157,14 @@ impl<'a> Setup<'a> {
         particular: Particular<'_>,
         hardening: Hardening,
         password: SecretBytes,
+        loading: Told,
         ready: impl FnOnce(Option<String>) -> io::Result<()>,
     ) -> Result<Ended, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
-        let ended = runtime.block_on(self.session(particular, hardening, password, ready));
+        let ended = runtime.block_on(self.session(particular, hardening, password, loading, ready));
         // Some thread may be held up by the kernel or the network; the process leaves all the same.
         runtime.shutdown_background();
         ended
@@ -174,6 +175,7 @@ impl<'a> Setup<'a> {
         particular: Particular<'_>,
         hardening: Hardening,
         password: SecretBytes,
+        loading: Told,
         ready: impl FnOnce(Option<String>) -> io::Result<()>,
     ) -> Result<Ended, Failure> {
         let name = &self.global.wallet;
@@ -188,7 +190,7 @@ impl<'a> Setup<'a> {
         private::open(&seen)?;
         let seen = Seen::at(seen);
         let key = device::key(&self.places, name, &*store).await?;
-        let o = self.options()?;
+        let o = self.options(loading)?;
         let unlocked = Wallet::unlock_readable(store.clone(), seen, &key, &password, o).await;
         drop((key, password));
         let wallet = match unlocked {
@@ -217,12 +219,13 @@ impl<'a> Setup<'a> {
         Ok(live::run(session, || ready(notice)).await?)
     }
 
-    fn options(&self) -> Result<Options, Failure> {
+    fn options(&self, progress: Told) -> Result<Options, Failure> {
         let defaults = Options::default();
         let cache_ttl = self.args.cache_ttl.or(self.config.cache_ttl);
         Ok(Options {
             cache_ttl: cache_ttl.map_or(defaults.cache_ttl, |seconds| seconds.duration()),
             read_only: self.args.read_only,
+            progress,
             replica: store::replica(&self.config, &self.places, &self.global.wallet)?,
             ..defaults
         })

@@ -112,6 +112,11 @@ fn shown(status: &Status) -> String {
         let Failures { reason, files } = failure;
         line(format_args!("  not stored ({files} of them): {reason}"));
     }
+    if let Some(why) = &status.totp_error {
+        line(format_args!(
+            "  no one-time code: the otpauth of a secret is not one: {why}"
+        ));
+    }
     for gap in &status.not_enforced {
         line(format_args!("  not enforced: {gap}"));
     }
@@ -141,6 +146,7 @@ mod tests {
             unsaved: 0,
             failed: 0,
             failures: vec![],
+            totp_error: None,
             scratch: 0,
             not_enforced: vec![],
         };
@@ -152,6 +158,7 @@ mod tests {
         status.read_only = true;
         status.staleness.reason = Some("away".into());
         status.failed = 1;
+        status.totp_error = Some("y".into());
         status.failures = vec![Failures {
             reason: "the store is away".into(),
             files: 1,
@@ -163,7 +170,8 @@ mod tests {
              locks when idle: in 59 s; in any case: never\n  \
              may be out of date, confirmed 1 s ago: away\n  \
              files: 0 unsaved, 1 that could not be stored, 0 scratch\n  \
-             not stored (1 of them): the store is away\n  not enforced: x\n"
+             not stored (1 of them): the store is away\n  \
+             no one-time code: the otpauth of a secret is not one: y\n  not enforced: x\n"
         );
     }
 }

@@ -54,10 +54,10 @@ pub fn recovered(recovery: &Key, wallet_id: &[u8; 16], salt: &[u8; 16]) -> Key {
 
 /// `Expand(master, "walletfs 1 item" ‖ lp(wallet_id) ‖ lp(id))`; `id` is the text of the item's id,
 /// `head` for the head.
-pub fn item_key(master: &Key, wallet_id: &[u8; 16], id: &str) -> Key {
+pub fn item_key(master: &Key, wallet_id: &[u8; 16], id: &str, key: &mut [u8; 32]) {
     let (wallet_len, id_len) = (lp(wallet_id), lp(id.as_bytes()));
     let info = [LABEL_ITEM, &wallet_len, wallet_id, &id_len, id.as_bytes()];
-    Key::build(|key| expand(master, &info, key))
+    expand(master, &info, key);
 }
 
 /// `Expand(master, "walletfs 1 digest")`.
@@ -99,14 +99,16 @@ mod tests {
     fn keys_of_different_purposes_and_places_differ() {
         let master = Key::from_bytes([7; 32]);
         let slot = slot_keys(&master);
+        let item =
+            |master: &Key, wallet, id| Key::build(|key| item_key(master, &[wallet; 16], id, key));
         let keys = [
             slot.kek,
             slot.proof,
             digest_key(&master),
-            item_key(&master, &[1; 16], "head"),
-            item_key(&master, &[2; 16], "head"),
-            item_key(&master, &[1; 16], "00000000000000000000000000000000"),
-            item_key(&Key::from_bytes([8; 32]), &[1; 16], "head"),
+            item(&master, 1, "head"),
+            item(&master, 2, "head"),
+            item(&master, 1, "00000000000000000000000000000000"),
+            item(&Key::from_bytes([8; 32]), 1, "head"),
         ];
         for (i, a) in keys.iter().enumerate() {
             assert!(*a != master);

@@ -43,6 +43,12 @@ impl Keyring {
             .ok_or(CryptoError::UnknownEpoch(epoch))
     }
 
+    /// What `derived` makes of the master key of each epoch.
+    pub(super) fn map<T>(&self, derived: impl Fn(&Key) -> T) -> BTreeMap<u32, T> {
+        let epochs = self.epochs.iter();
+        epochs.map(|(epoch, key)| (*epoch, derived(key))).collect()
+    }
+
     /// How many keys it holds: two while a rekey is under way.
     pub fn epochs(&self) -> usize {
         self.epochs.len()

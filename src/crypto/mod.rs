@@ -20,6 +20,7 @@ mod recent;
 mod recovery;
 mod secret;
 mod secret_wallet;
+mod totp;
 mod vault;
 mod way;
 
@@ -38,6 +39,7 @@ pub use secret::{Key, SecretBytes, on_secret};
 pub use secret_wallet::{
     SecretWalletKey, looks_sealed, secret_wallet_device_key, secret_wallet_holds,
 };
+pub use totp::{Code, Totp, TotpError};
 pub use vault::{MAX_SEALED, Vault};
 pub use way::{Way, unlock, unlock_by_recovery};
 
@@ -61,6 +63,7 @@ mod tests {
         wiped::<zeroize::Zeroizing<Vec<u8>>>();
         wiped::<aes_gcm::Aes256Gcm>();
         wiped::<blake2::Blake2bVarCore>();
+        wiped::<sha1::Sha1>();
         wiped::<sha2::Sha256>(); // HMAC's and HKDF's states are two of its cores
     }
 }

@@ -10,7 +10,9 @@ use super::{CryptoError, FORMAT, HeadData, Key, Keyring, Random, SecretBytes, pa
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Offset of the nonce: after the format (1 byte) and the epoch (4).
 const NONCE_AT: usize = 5;
@@ -28,15 +30,19 @@ const HEAD: &str = "head";
 pub struct Vault {
     wallet_id: [u8; 16],
     keyring: Keyring,
+    /// Made of the master keys: every item of a wallet needs them.
+    digest_keys: BTreeMap<u32, Key>,
     random: Arc<dyn Random>,
 }
 
 impl Vault {
     /// The vault of a wallet whose keyring was made or unlocked.
     pub fn new(wallet_id: [u8; 16], keyring: Keyring, random: Arc<dyn Random>) -> Self {
+        let digest_keys = keyring.map(derive::digest_key);
         Vault {
             wallet_id,
             keyring,
+            digest_keys,
             random,
         }
     }
@@ -54,11 +60,8 @@ impl Vault {
     /// The vault of the same wallet after its keyring was changed to `keyring`. It still opens what
     /// this one did.
     pub fn followed(&self, keyring: &Keyring) -> Vault {
-        Vault {
-            wallet_id: self.wallet_id,
-            keyring: keyring.beside(&self.keyring),
-            random: self.random.clone(),
-        }
+        let keyring = keyring.beside(&self.keyring);
+        Vault::new(self.wallet_id, keyring, self.random.clone())
     }
 
     /// The epoch that a part was sealed under; `None` if it is no part of this format.
@@ -73,13 +76,15 @@ impl Vault {
         self.seal(id, &self.aad_meta(id, version), plain)
     }
 
-    /// Opens what [`Vault::seal_meta`] sealed for the same id and version.
+    /// Opens what [`Vault::seal_meta`] sealed for the same id and version. Names, sizes and times are
+    /// in memory for as long as the wallet is unlocked: they are wiped, and not kept from swap one by
+    /// one.
     pub fn open_meta(
         &self,
         id: &str,
         version: u64,
         sealed: &[u8],
-    ) -> Result<SecretBytes, CryptoError> {
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         Ok(self.open(id, &self.aad_meta(id, version), sealed)?.0)
     }
 
@@ -91,7 +96,8 @@ impl Vault {
     /// Opens what [`Vault::seal_data`] sealed for the same id. The caller has compared its hash with
     /// the one in meta: any earlier data of this id opens too.
     pub fn open_data(&self, id: &str, sealed: &[u8]) -> Result<SecretBytes, CryptoError> {
-        Ok(self.open(id, &self.aad_data(id), sealed)?.0)
+        let mut plain = self.open(id, &self.aad_data(id), sealed)?.0;
+        Ok(SecretBytes::new(std::mem::take(&mut plain)))
     }
 
     /// Seals the head's data; `meta` is the head's meta as it will be stored, `generation` the
@@ -110,7 +116,7 @@ impl Vault {
         sealed: &[u8],
     ) -> Result<(HeadData, u32), CryptoError> {
         let (plain, epoch) = self.open(HEAD, &self.aad_head(generation, meta), sealed)?;
-        Ok((HeadData::decode(plain.expose())?, epoch))
+        Ok((HeadData::decode(&plain)?, epoch))
     }
 
     /// The term of an item in the head's digest, which is the XOR of all terms; `meta` is the item's
@@ -122,8 +128,9 @@ impl Vault {
         version: u64,
         meta: &[u8],
     ) -> Result<[u8; 32], CryptoError> {
-        let key = derive::digest_key(self.keyring.master(epoch)?);
-        Ok(derive::digest_term(&key, id, version, meta))
+        let key = self.digest_keys.get(&epoch);
+        let key = key.ok_or(CryptoError::UnknownEpoch(epoch))?;
+        Ok(derive::digest_term(key, id, version, meta))
     }
 
     /// Size in bytes of a sealed part whose plaintext has `plain_len` bytes.
@@ -156,7 +163,12 @@ impl Vault {
         sealed.into()
     }
 
-    fn open(&self, id: &str, aad: &[u8], sealed: &[u8]) -> Result<(SecretBytes, u32), CryptoError> {
+    fn open(
+        &self,
+        id: &str,
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<(Zeroizing<Vec<u8>>, u32), CryptoError> {
         if sealed.len() > MAX_SEALED {
             return Err(CryptoError::Malformed("longer than an item may be"));
         }
@@ -169,17 +181,19 @@ impl Vault {
         let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(CUT_SHORT)?;
         let epoch = u32::from_be_bytes(*epoch);
         let cipher = self.cipher(self.keyring.master(epoch)?, id);
-        let mut plain = zeroize::Zeroizing::new(body.to_vec());
+        let mut plain = Zeroizing::new(body.to_vec());
         cipher
             .decrypt_inout_detached(nonce.into(), aad, plain.as_mut_slice().into(), tag.into())
             .map_err(|_| CryptoError::NotAuthentic)?;
         padding::unpad(&mut plain)?;
-        Ok((SecretBytes::new(std::mem::take(&mut plain)), epoch))
+        Ok((plain, epoch))
     }
 
     fn cipher(&self, master: &Key, id: &str) -> Aes256Gcm {
-        let key = derive::item_key(master, &self.wallet_id, id);
-        Aes256Gcm::new(key.expose().into())
+        // On the stack for a moment, as the round keys that are made of it.
+        let mut key = Zeroizing::new([0; 32]);
+        derive::item_key(master, &self.wallet_id, id, &mut key);
+        Aes256Gcm::new((&*key).into())
     }
 
     fn aad_meta(&self, id: &str, version: u64) -> Vec<u8> {
@@ -234,18 +248,18 @@ mod tests {
         let (here, there) = (vault(1), vault(2));
         let meta = here.seal_meta(ID, 7, b"meta");
         let data = here.seal_data(ID, b"data");
-        let opened = here.open_meta(ID, 7, &meta).map(|m| m.expose().to_vec());
+        let opened = here.open_meta(ID, 7, &meta).map(|m| m.to_vec());
         assert_eq!(opened, Ok(b"meta".to_vec()));
         let opened = here.open_data(ID, &data).map(|m| m.expose().to_vec());
         assert_eq!(opened, Ok(b"data".to_vec()));
         for opened in [
-            here.open_meta(ID, 8, &meta),
-            here.open_meta(OTHER, 7, &meta),
-            there.open_meta(ID, 7, &meta),
-            here.open_data(ID, &meta),
-            here.open_data(OTHER, &data),
-            there.open_data(ID, &data),
-            here.open_meta(ID, 7, &data),
+            here.open_meta(ID, 8, &meta).map(drop),
+            here.open_meta(OTHER, 7, &meta).map(drop),
+            there.open_meta(ID, 7, &meta).map(drop),
+            here.open_data(ID, &meta).map(drop),
+            here.open_data(OTHER, &data).map(drop),
+            there.open_data(ID, &data).map(drop),
+            here.open_meta(ID, 7, &data).map(drop),
         ] {
             assert_eq!(refusal(opened), CryptoError::NotAuthentic);
         }

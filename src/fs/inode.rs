@@ -4,6 +4,7 @@
 //! with its thing through renames. It is taken back when the kernel has forgotten it and the thing
 //! is no longer there. Nothing here knows a wallet; callers say when a thing is gone.
 
+use super::own::Own;
 use crate::store::Id;
 use crate::wallet::Field;
 use std::collections::HashMap;
@@ -36,16 +37,25 @@ pub(super) struct Place {
 pub(super) enum Node {
     /// `/`
     Root,
-    /// `/.walletfs`
-    Control,
-    /// `/.walletfs/status`
-    Status,
+    /// `/.walletfs`, or something in it.
+    Own(Own),
     /// `/D`, by its key.
     Domain(Arc<str>),
     /// `/D/A`, by its item's id.
     Secret(Id),
     /// `/D/A/F`
     File(Place),
+}
+
+impl Node {
+    /// Whether it is a file, not a directory.
+    pub(super) fn is_file(&self) -> bool {
+        match self {
+            Node::Root | Node::Domain(_) | Node::Secret(_) => false,
+            Node::Own(own) => own.is_file(),
+            Node::File(_) => true,
+        }
+    }
 }
 
 struct Entry {
@@ -71,8 +81,8 @@ impl Inodes {
         };
         for (node, ino) in [
             (Node::Root, Ino::ROOT),
-            (Node::Control, Ino::CONTROL),
-            (Node::Status, Ino::STATUS),
+            (Node::Own(Own::Control), Ino::CONTROL),
+            (Node::Own(Own::Status), Ino::STATUS),
         ] {
             assert_eq!(inodes.number(&node), ino, "the fixed inodes come first");
         }
@@ -90,7 +100,7 @@ impl Inodes {
             ino,
             Entry {
                 node: Some(node.clone()),
-                is_file: matches!(node, Node::File(_) | Node::Status),
+                is_file: node.is_file(),
                 lookups: 0,
             },
         );

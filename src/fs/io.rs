@@ -21,6 +21,12 @@ pub struct Slice {
 }
 
 impl Slice {
+    /// A part of `bytes`, of which nothing else is copied.
+    pub(super) fn part(bytes: &[u8], offset: u64, size: usize) -> Self {
+        let part = &bytes[range(bytes.len(), offset, size)];
+        Slice::of(SecretBytes::new(part.to_vec()), 0, part.len())
+    }
+
     fn of(value: SecretBytes, offset: u64, size: usize) -> Self {
         let range = range(value.len(), offset, size);
         Slice { value, range }
@@ -38,13 +44,7 @@ impl Fs {
     pub fn read(&self, fh: Fh, offset: u64, size: usize, mapped: bool) -> FsResult<Slice> {
         let handle = self.handle(fh)?;
         let handle = match &*handle {
-            Handle::Text(text) => {
-                return Ok(Slice::of(
-                    SecretBytes::new(text.clone().into_bytes()),
-                    offset,
-                    size,
-                ));
-            }
+            Handle::Own(own) => return Ok(own.read(offset, size, mapped)),
             Handle::File(handle) => handle,
         };
         let (body, field) = {
@@ -53,8 +53,7 @@ impl Fs {
             match &state.content {
                 _ if offset >= state.size() => return Ok(Slice::of(nothing(), 0, 0)),
                 Content::Plain(buffer) => {
-                    let part = &buffer.bytes()[range(buffer.bytes().len(), offset, size)];
-                    return Ok(Slice::of(SecretBytes::new(part.to_vec()), 0, part.len()));
+                    return Ok(Slice::part(buffer.bytes(), offset, size));
                 }
                 Content::Sealed(body, field, _) => (body.clone(), field.clone()),
             }

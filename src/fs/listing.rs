@@ -6,6 +6,8 @@ use super::error::{Errno, FsError, FsResult};
 use super::file::Name;
 use super::inode::{Ino, Node, Place};
 use super::names::{self, Level};
+use super::namespace::NOT_A_DIRECTORY;
+use super::own::Own;
 use super::tree::field_name;
 use super::{Fh, Fs, LOCK};
 use std::sync::{Arc, Mutex};
@@ -43,7 +45,7 @@ impl Fs {
     /// Opens a directory.
     pub fn opendir(&self, ino: Ino) -> FsResult<Fh> {
         match self.node(ino)? {
-            Node::File(_) | Node::Status => Err(FsError::new(Errno::ENOTDIR, "not a directory")),
+            node if node.is_file() => Err(NOT_A_DIRECTORY),
             _ => {
                 let fh = self.fh();
                 let listing = Listing {
@@ -80,7 +82,7 @@ impl Fs {
             Some(names) if offset > 0 => names,
             _ => {
                 let node = self.node(dir)?;
-                if node != Node::Control {
+                if node != Node::Own(Own::Control) {
                     self.freshen().await?;
                 }
                 if let Node::Secret(secret) = node {
@@ -149,8 +151,8 @@ impl Fs {
             Node::Root => self.domain_names(),
             Node::Domain(domain) => self.secret_names(domain),
             Node::Secret(secret) => self.field_names(*secret),
-            Node::Control => vec![("status".into(), Kind::File, Node::Status)],
-            Node::File(_) | Node::Status => Vec::new(),
+            Node::Own(own) => self.own_names(own),
+            Node::File(_) => Vec::new(),
         };
         let mut inodes = self.inodes.write().expect(LOCK);
         for (name, kind, node) in children {
@@ -240,6 +242,9 @@ impl Fs {
                     .map(|s| s.meta.domain.clone());
                 domain.map_or(Ino::ROOT, |domain| self.number(&Node::Domain(domain)))
             }
+            Node::Own(own) => own
+                .parent()
+                .map_or(Ino::ROOT, |parent| self.number(&Node::Own(parent))),
             _ => Ino::ROOT,
         }
     }

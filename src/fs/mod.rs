@@ -16,6 +16,7 @@
 //! | `listing.rs`   | opendir, readdir                                                |
 //! | `file.rs`      | content of a file that is open or not stored yet                |
 //! | `open.rs`      | open, create, release                                           |
+//! | `own/`         | the mount's own files in `/.walletfs`                           |
 //! | `path.rs`      | where an inode is in the mount                                  |
 //! | `io.rs`        | read, write                                                     |
 //! | `setattr.rs`   | chmod, utimensat, truncate                                      |
@@ -28,7 +29,7 @@
 //!
 //! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then
 //! one of `files`, `unsaved`, `handles`, `listings`, `domains`, then one file's state, then
-//! `inodes`, then the wallet's view. `look` and `lately` are taken with no other. None but `turn` is held across an await.
+//! `inodes`, then the wallet's view. `look`, `lately` and `totp_error` are taken with no other. None but `turn` is held across an await.
 
 mod attr;
 mod buffer;
@@ -43,6 +44,7 @@ mod listing;
 pub mod names;
 mod namespace;
 mod open;
+mod own;
 mod path;
 mod process;
 mod rename;
@@ -63,6 +65,7 @@ pub use process::{Process, Processes};
 pub use setattr::{SetAttr, SetTime};
 pub use tree::Statfs;
 
+use crate::crypto::TotpError;
 use crate::wallet::{Clock, Wallet};
 use file::File;
 use fresh::Look;
@@ -119,6 +122,8 @@ pub struct Fs {
     made_ns: i64,
     look: Mutex<Option<Look>>,
     lately: Mutex<Lately>,
+    /// Why the last one-time code that was asked for could not be made.
+    totp_error: Mutex<Option<TotpError>>,
     next_fh: AtomicU64,
 }
 
@@ -140,6 +145,7 @@ impl Fs {
             made_ns,
             look: Mutex::new(None),
             lately: Mutex::default(),
+            totp_error: Mutex::default(),
             next_fh: AtomicU64::new(1),
         })
     }
@@ -160,11 +166,11 @@ impl Fs {
     /// Open files of which the kernel's page cache may hold content.
     pub fn mapped(&self) -> Vec<Ino> {
         let handles = self.handles();
-        let files = handles.values().filter_map(|handle| handle.file());
-        files
-            .filter(|file| file.state().mapped)
-            .map(|file| file.ino)
-            .collect()
+        let mapped = handles.values().filter_map(|handle| match &**handle {
+            Handle::File(handle) => handle.file.state().mapped.then_some(handle.file.ino),
+            Handle::Own(own) => own.mapped.load(Ordering::Relaxed).then_some(own.ino),
+        });
+        mapped.collect()
     }
 
     /// The owner of everything.
@@ -176,7 +182,8 @@ impl Fs {
     /// mount's own files.
     pub fn is_secret(&self, ino: Ino) -> bool {
         match self.inodes.read().expect(LOCK).node(ino) {
-            Some(Node::Root | Node::Control | Node::Status) => false,
+            Some(Node::Root) => false,
+            Some(Node::Own(own)) => own.is_secret(),
             Some(Node::Domain(_) | Node::Secret(_) | Node::File(_)) | None => true,
         }
     }

@@ -30,11 +30,12 @@ impl Fs {
                 self.domains().remove(&domain);
                 Node::Secret(applied.created.ok_or(NOT_THERE)?)
             }
-            Node::Control => return Err(OWN_FILE),
+            Node::Own(own) if own.is_file() => return Err(NOT_A_DIRECTORY),
+            Node::Own(_) => return Err(OWN_FILE),
             Node::Secret(_) => {
                 return Err(FsError::new(Errno::EPERM, "a secret holds files only"));
             }
-            Node::File(_) | Node::Status => return Err(NOT_A_DIRECTORY),
+            Node::File(_) => return Err(NOT_A_DIRECTORY),
         };
         let ino = self.number(&node);
         let attr = self.attr_of(&node, ino)?;
@@ -83,8 +84,9 @@ impl Fs {
                 // The domain that it leaves stays a directory of this mount.
                 self.domains().extend(domain);
             }
-            Node::Root | Node::Control => return Err(OWN_FILE),
-            Node::File(_) | Node::Status => return Err(NOT_A_DIRECTORY),
+            Node::Own(own) if own.is_file() => return Err(NOT_A_DIRECTORY),
+            Node::Root | Node::Own(_) => return Err(OWN_FILE),
+            Node::File(_) => return Err(NOT_A_DIRECTORY),
         }
         self.inodes.write().expect(LOCK).detach(&node);
         Ok(())
@@ -97,7 +99,7 @@ impl Fs {
         let node = self.child(&dir, name)?;
         let Node::File(place) = &node else {
             return Err(match node {
-                Node::Status => OWN_FILE,
+                Node::Own(own) if own.is_file() => OWN_FILE,
                 _ => FsError::new(Errno::EISDIR, "a directory"),
             });
         };
@@ -146,7 +148,7 @@ impl Fs {
                 secret: *secret,
                 field: field(name)?,
             }),
-            Node::Control => Err(OWN_FILE),
+            Node::Own(_) => Err(OWN_FILE),
             _ => Err(FsError::new(
                 Errno::EPERM,
                 "files are in secrets: DOMAIN/ACCESS/FILE",
@@ -177,4 +179,4 @@ pub(super) fn refuse_bin(domain: &str) -> FsResult<()> {
 }
 
 pub(super) const NOT_EMPTY: FsError = FsError::new(Errno::ENOTEMPTY, "the directory is not empty");
-const NOT_A_DIRECTORY: FsError = FsError::new(Errno::ENOTDIR, "not a directory");
+pub(super) const NOT_A_DIRECTORY: FsError = FsError::new(Errno::ENOTDIR, "not a directory");

@@ -5,6 +5,8 @@ use super::error::{Errno, FsError, FsResult};
 use super::file::{Content, File, Home, Name};
 use super::inode::{Ino, Node, Place};
 use super::names::NAME_MAX;
+use super::namespace::NOT_A_DIRECTORY;
+use super::own::OwnFile;
 use super::process::Process;
 use super::replaced::STALE;
 use super::scratch::{is_probe, is_scratch};
@@ -39,8 +41,8 @@ pub struct Opened {
 
 /// What a caller holds open.
 pub(super) enum Handle {
-    /// The text of one of the mount's own files, as it was when it was opened.
-    Text(String),
+    /// One of the mount's own files.
+    Own(OwnFile),
     /// A file of the wallet.
     File(FileHandle),
 }
@@ -63,7 +65,7 @@ pub(super) struct FileHandle {
 impl Handle {
     pub(super) fn as_file(&self) -> Option<&FileHandle> {
         match self {
-            Handle::Text(_) => None,
+            Handle::Own(_) => None,
             Handle::File(handle) => Some(handle),
         }
     }
@@ -91,12 +93,7 @@ impl Fs {
         };
         let place = match node {
             Node::File(place) => place,
-            Node::Status if how.write => return Err(OWN_FILE),
-            Node::Status => {
-                let (fh, text) = (self.fh(), (self.options.status)());
-                self.handles().insert(fh, Arc::new(Handle::Text(text)));
-                return Ok(Opened { fh, flush: false });
-            }
+            Node::Own(own) => return self.open_own(ino, &own, how, tid).await,
             _ => return Err(FsError::new(Errno::EISDIR, "a directory")),
         };
         let write = how.write || how.truncate;
@@ -193,10 +190,12 @@ impl Fs {
         let Some(handle) = self.handles().remove(&fh) else {
             return Err(FsError::new(Errno::EBADF, "no such open file"));
         };
-        let Handle::File(handle) = &*handle else {
-            return Ok(Released {
-                forget_pages: false,
-            });
+        let handle = match &*handle {
+            Handle::File(handle) => handle,
+            Handle::Own(own) => {
+                let forget_pages = own.mapped.load(Ordering::Relaxed);
+                return Ok(Released { forget_pages });
+            }
         };
         let file = &handle.file;
         let commit = {
@@ -237,7 +236,8 @@ impl Fs {
                 self.refuse_read_only()?;
                 Ok(Place { secret, field })
             }
-            Node::Control => Err(OWN_FILE),
+            Node::Own(own) if own.is_file() => Err(NOT_A_DIRECTORY),
+            Node::Own(_) => Err(OWN_FILE),
             Node::Root | Node::Domain(_) if name.len() > NAME_MAX => Err(FsError::new(
                 Errno::ENAMETOOLONG,
                 "a name of over 255 bytes",
@@ -246,7 +246,7 @@ impl Fs {
                 Errno::EPERM,
                 "files are in secrets: DOMAIN/ACCESS/FILE",
             )),
-            Node::File(_) | Node::Status => Err(FsError::new(Errno::ENOTDIR, "not a directory")),
+            Node::File(_) => Err(NOT_A_DIRECTORY),
         }
     }
 

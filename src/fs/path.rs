@@ -9,8 +9,10 @@ impl Fs {
     /// The path within the mount of a secret's file, as a listing shows it. `None` for anything
     /// else, and for a file that has lost its name.
     pub fn path(&self, ino: Ino) -> Option<String> {
-        let Ok(Node::File(place)) = self.node(ino) else {
-            return None;
+        let place = match self.node(ino).ok()? {
+            Node::File(place) => place,
+            Node::Own(own) => return self.own_path(&own),
+            Node::Root | Node::Domain(_) | Node::Secret(_) => return None,
         };
         let view = self.wallet.view();
         let secret = view.secret(place.secret)?;

@@ -53,7 +53,7 @@ impl Fs {
                 self.refuse_read_only()?;
                 self.rename_domain(from, to, no_replace).await
             }
-            (Node::Root | Node::Control | Node::Status, _) | (_, Node::Control) => Err(OWN_FILE),
+            (Node::Root | Node::Own(_), _) | (_, Node::Own(_)) => Err(OWN_FILE),
             (Node::Domain(_), Node::Root) => Err(OWN_FILE),
             (Node::Secret(_) | Node::Domain(_), _) => Err(FsError::new(
                 Errno::EPERM,

@@ -78,7 +78,7 @@ impl Fs {
                 self.refuse_read_only()?;
                 self.set_file(ino, &place, &set).await?;
             }
-            Node::Control | Node::Status => return Err(OWN_FILE),
+            Node::Own(_) => return Err(OWN_FILE),
             Node::Root | Node::Domain(_) | Node::Secret(_) if set.size.is_some() => {
                 return Err(FsError::new(
                     Errno::EISDIR,

@@ -5,6 +5,8 @@ use super::error::{Errno, FsError, FsResult};
 use super::file::File;
 use super::inode::{Ino, Node, Place};
 use super::names::{self, Level};
+use super::namespace::NOT_A_DIRECTORY;
+use super::own::Own;
 use super::{Fs, LOCK};
 use crate::wallet::{Field, View};
 use std::sync::Arc;
@@ -26,8 +28,8 @@ impl Fs {
     /// Finds `name` in the directory `parent`. The kernel holds what it finds until it forgets it.
     pub async fn lookup(&self, parent: Ino, name: &[u8], tid: u32) -> FsResult<Entry> {
         let dir = self.node(parent)?;
-        let own = dir == Node::Control || (dir == Node::Root && name == names::CONTROL.as_bytes());
-        if !own {
+        let control = Node::Own(Own::Control);
+        if dir != control && !(dir == Node::Root && name == names::CONTROL.as_bytes()) {
             self.freshen_for(tid).await?;
         }
         let node = self.child(&dir, name)?;
@@ -49,7 +51,7 @@ impl Fs {
             return self.getattr_of_nameless(ino);
         };
         match node {
-            Node::Control | Node::Status => {}
+            Node::Own(Own::Control | Own::Status) => {}
             // The kernel asks before it passes to `.walletfs/status`, which says what is wrong.
             Node::Root => drop(self.freshen_for(tid).await),
             _ => self.freshen_for(tid).await?,
@@ -85,8 +87,9 @@ impl Fs {
     /// How long the kernel may believe what it is told: what remains of the snapshot's life.
     pub(super) fn ttl(&self, node: &Node) -> Duration {
         match node {
-            Node::Control => Duration::from_secs(1),
-            Node::Status => Duration::ZERO,
+            Node::Own(Own::Control) => Duration::from_secs(1),
+            // Its size changes with every look.
+            Node::Own(own) if own.is_file() => Duration::ZERO,
             _ => self.wallet.fresh_for().unwrap_or_default(),
         }
     }
@@ -94,10 +97,9 @@ impl Fs {
     /// What `name` stands for in `dir`, if it is there.
     pub(super) fn child(&self, dir: &Node, name: &[u8]) -> FsResult<Node> {
         let node = match dir {
-            Node::Root if name == names::CONTROL.as_bytes() => Node::Control,
+            Node::Root if name == names::CONTROL.as_bytes() => Node::Own(Own::Control),
             Node::Root => Node::Domain(names::decode(Level::Domain, name)?.into()),
-            Node::Control if name == b"status" => Node::Status,
-            Node::Control => return Err(NOT_THERE),
+            Node::Own(own) => Node::Own(self.own_child(own, name)?),
             Node::Domain(domain) => {
                 let access = names::decode(Level::Access, name)?;
                 Node::Secret(self.wallet.view().find(domain, &access).ok_or(NOT_THERE)?)
@@ -106,9 +108,7 @@ impl Fs {
                 secret: *secret,
                 field: field(name)?,
             }),
-            Node::File(_) | Node::Status => {
-                return Err(FsError::new(Errno::ENOTDIR, "not a directory"));
-            }
+            Node::File(_) => return Err(NOT_A_DIRECTORY),
         };
         if self.exists(&node) {
             Ok(node)
@@ -120,7 +120,8 @@ impl Fs {
     /// Whether `node` is there, stored or in this mount.
     pub(super) fn exists(&self, node: &Node) -> bool {
         match node {
-            Node::Root | Node::Control | Node::Status => true,
+            Node::Root => true,
+            Node::Own(own) => self.own_exists(own),
             Node::Domain(domain) => {
                 let kept = self.domains().contains(domain);
                 kept || has_domain(&self.wallet.view(), domain)
@@ -158,6 +159,10 @@ impl Fs {
         {
             return Ok(file.state().attr(ino));
         }
+        if let Node::Own(own) = node {
+            // Has locks of its own to take.
+            return self.own_attr(own, ino);
+        }
         // Before the view (`mod.rs`).
         let made = self.domains();
         let view = self.wallet.view();
@@ -168,8 +173,7 @@ impl Fs {
                 let domains = stored + made.len() - both.count();
                 attr::directory(ino, domains, self.times().root(&view))
             }
-            Node::Control => attr::directory(ino, 0, self.made_ns),
-            Node::Status => attr::file(ino, 0, self.made_ns, 0o400, true),
+            Node::Own(_) => unreachable!("answered above"),
             Node::Domain(domain) => {
                 let secrets = view.secrets(domain).count();
                 if secrets == 0 && !made.contains(domain) {

@@ -1,5 +1,5 @@
 //! Into the background: the program starts itself again, so that no thread and no memory of the
-//! first process is carried over, and hears one line of what became of it.
+//! first process is carried over, and hears line by line how far it is and what became of it.
 //!
 //! The second process gets the password on its standard input and answers on its standard output,
 //! both pipes; the first may keep its end of the former, to be known to live. Nothing secret is in its arguments or its environment, and no descriptor is left
@@ -13,9 +13,20 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The one line that the background process says before it falls silent.
+/// A line that the background process says.
+#[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Line {
+    /// It loads the wallet: so many secrets of so many.
+    Loading(u64, u64),
+    /// The last line.
+    Outcome(Outcome),
+}
+
+/// What the background process says before it falls silent.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outcome {
@@ -36,15 +47,17 @@ pub enum Outcome {
 /// Longest line that is read from the background process.
 const LINE_BYTES: u64 = 64 << 10;
 
-/// Longest wait for a process that has said its line and failed: what is left to it is its exit.
+/// Longest wait for a process that has said its last line and failed: what is left to it is its exit.
 const EXIT_TIME: Duration = Duration::from_secs(2);
 
-/// Starts this program again with these arguments, hands it the password and waits for its line.
-/// The password is wiped. Gives the outcome, and the pipe that the password went through. An error
-/// means that the process ended, or could not begin, without a line.
+/// Starts this program again with these arguments, hands it the password and waits for its last line;
+/// `loading` is told how far it is. The password is wiped. Gives the outcome, and the pipe that the
+/// password went through. An error means that the process ended, or could not begin, without that
+/// line.
 pub fn start(
     args: impl IntoIterator<Item = OsString>,
     password: SecretBytes,
+    loading: impl Fn(u64, u64),
 ) -> io::Result<(Outcome, PipeWriter)> {
     let (its_input, mut input) = io::pipe()?;
     let (output, its_output) = io::pipe()?;
@@ -63,14 +76,12 @@ pub fn start(
         .write_all(password.expose())
         .and_then(|()| input.write_all(b"\n"));
     drop(password);
-    let mut line = String::new();
-    BufReader::new(output.take(LINE_BYTES)).read_line(&mut line)?;
-    match serde_json::from_str(&line) {
-        Ok(ready @ Outcome::Ready { .. }) => {
+    match outcome(output, loading)? {
+        Some(ready @ Outcome::Ready { .. }) => {
             handed?;
             Ok((ready, input))
         }
-        Ok(failed @ Outcome::Failed { .. }) => {
+        Some(failed @ Outcome::Failed { .. }) => {
             // Longer only where the kernel holds a thread of it, which a disk that does not answer
             // can bring about for ever.
             if let Ok(process) = sys::Process::of(child.id()) {
@@ -78,7 +89,21 @@ pub fn start(
             }
             Ok((failed, input))
         }
-        Err(_) => Err(io::Error::other(ending(&mut child)?)),
+        None => Err(io::Error::other(ending(&mut child)?)),
+    }
+}
+
+/// Reads up to the last line; `None` if it does not come.
+fn outcome(from: impl Read, loading: impl Fn(u64, u64)) -> io::Result<Option<Outcome>> {
+    let mut from = BufReader::new(from);
+    loop {
+        let mut line = String::new();
+        from.by_ref().take(LINE_BYTES).read_line(&mut line)?;
+        match serde_json::from_str(&line) {
+            Ok(Line::Loading(done, all)) => loading(done, all),
+            Ok(Line::Outcome(outcome)) => return Ok(Some(outcome)),
+            Err(_) => return Ok(None),
+        }
     }
 }
 
@@ -91,8 +116,8 @@ fn ending(child: &mut Child) -> io::Result<String> {
     })
 }
 
-/// The other end, in the background process: says what became of it.
-pub struct Herald(File);
+/// The other end, in the background process: says how far it is and what became of it.
+pub struct Herald(Arc<File>);
 
 /// Turns this process into a background process: of its own session, in `/`, with no descriptor of
 /// whoever started it. Gives where the password is read from. For the start of the program, before
@@ -100,7 +125,7 @@ pub struct Herald(File);
 pub fn enter() -> io::Result<(File, Herald)> {
     sys::close_inherited()?;
     let password = File::from(sys::take_descriptor(0)?);
-    let herald = Herald(sys::take_descriptor(1)?.into());
+    let herald = Herald(Arc::new(sys::take_descriptor(1)?.into()));
     sys::silence_standard_streams()?;
     sys::new_session()?;
     sys::set_process_name(c"walletfs");
@@ -109,20 +134,42 @@ pub fn enter() -> io::Result<(File, Herald)> {
 }
 
 impl Herald {
-    /// Says the line. An error means that nobody waits for it any more: the person interrupted.
-    pub fn tell(mut self, outcome: &Outcome) -> io::Result<()> {
-        let mut line = serde_json::to_vec(outcome).expect("strings and numbers are JSON");
-        line.push(b'\n');
-        self.0.write_all(&line)
+    /// Says how far the load is, to whom still listens.
+    pub fn loading(&self) -> impl Fn(u64, u64) + Send + Sync + use<> {
+        let to = Arc::downgrade(&self.0);
+        move |done, all| {
+            if let Some(to) = to.upgrade() {
+                // Who does not listen any more is found out by the last line.
+                let _ = say(&to, &Line::Loading(done, all));
+            }
+        }
     }
+
+    /// Says the last line. An error means that nobody waits for it any more: the person interrupted.
+    pub fn tell(self, outcome: Outcome) -> io::Result<()> {
+        say(&self.0, &Line::Outcome(outcome))
+    }
+}
+
+fn say(mut to: &File, line: &Line) -> io::Result<()> {
+    let mut line = serde_json::to_vec(line).expect("strings and numbers are JSON");
+    line.push(b'\n');
+    to.write_all(&line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
+
+    fn heard(lines: &[u8]) -> (Vec<(u64, u64)>, Option<Outcome>) {
+        let told = Mutex::new(Vec::new());
+        let outcome = outcome(lines, |done, all| told.lock().unwrap().push((done, all))).unwrap();
+        (told.into_inner().unwrap(), outcome)
+    }
 
     #[test]
-    fn outcomes_are_one_line() {
+    fn what_is_said_is_heard_line_by_line() {
         let outcomes = [
             Outcome::Ready { notice: None },
             Outcome::Ready {
@@ -134,10 +181,29 @@ mod tests {
             },
         ];
         for outcome in outcomes {
-            let line = serde_json::to_string(&outcome).unwrap();
-            assert!(!line.contains('\n'));
-            assert_eq!(serde_json::from_str::<Outcome>(&line).unwrap(), outcome);
+            let (mut from, to) = io::pipe().unwrap();
+            let herald = Herald(Arc::new(std::os::fd::OwnedFd::from(to).into()));
+            let loading = herald.loading();
+            loading(1, 3);
+            loading(2, 3);
+            let said = serde_json::to_string(&outcome).unwrap();
+            herald.tell(outcome).unwrap();
+            // Nobody listens after the last line, and it closes the pipe.
+            loading(3, 3);
+            let mut lines = Vec::new();
+            from.read_to_end(&mut lines).unwrap();
+            let (told, heard) = heard(&lines);
+            assert_eq!(told, [(1, 3), (2, 3)]);
+            assert_eq!(serde_json::to_string(&heard.unwrap()).unwrap(), said);
         }
-        assert!(serde_json::from_str::<Outcome>("").is_err());
+    }
+
+    #[test]
+    fn an_end_without_the_last_line_is_none() {
+        assert_eq!(heard(b""), (vec![], None));
+        assert_eq!(heard(b"{\"loading\":[1,2]}\n"), (vec![(1, 2)], None));
+        assert_eq!(heard(b"{\"outcome\":"), (vec![], None));
+        let endless = vec![b' '; 3 * LINE_BYTES as usize];
+        assert_eq!(heard(&endless), (vec![], None));
     }
 }

@@ -51,6 +51,7 @@ impl Reporter {
         // Before the generation: where nothing is unsaved, that one holds everything.
         let fs = rest.and_then(|rest| rest.fs.upgrade());
         let unsaved = fs.as_ref().map(|fs| fs.unsaved()).unwrap_or_default();
+        let totp_error = fs.as_ref().and_then(|fs| fs.totp_error());
         let failures = fs.map(|fs| failures(&fs)).unwrap_or_default();
         let state = self.wallet.state();
         let status = Status {
@@ -69,6 +70,7 @@ impl Reporter {
             unsaved: unsaved.drafts,
             failed: unsaved.failed,
             failures,
+            totp_error: totp_error.map(|e| e.to_string()),
             scratch: unsaved.scratch,
             not_enforced: rest.map(|rest| rest.hardening.gaps()).unwrap_or_default(),
         };

@@ -29,6 +29,8 @@ pub struct Status {
     pub failed: usize,
     /// Why, and how many files each.
     pub failures: Vec<Failures>,
+    /// Why the last one-time code that was asked for could not be made.
+    pub totp_error: Option<String>,
     /// Scratch files, which live in this mount's memory only.
     pub scratch: usize,
     /// Protections that this machine did not allow, as sentences.
@@ -87,6 +89,7 @@ mod tests {
                 reason: "away".into(),
                 files: 1,
             }],
+            totp_error: Some("y".into()),
             scratch: 2,
             not_enforced: vec!["x".into()],
         };
@@ -103,6 +106,7 @@ mod tests {
             "unsaved": 1,
             "failed": 1,
             "failures": [{"reason": "away", "files": 1}],
+            "totp_error": "y",
             "scratch": 2,
             "not_enforced": ["x"],
         });

@@ -6,8 +6,9 @@
 
 use super::head::Head;
 use super::life::{by_passwords, find, open};
-use super::load::{BETWEEN, EMPTY_PAGES, LISTINGS, MORE_ITEMS};
+use super::load::{BETWEEN, LISTINGS};
 use super::name;
+use super::pages::{EMPTY_PAGES, MORE_ITEMS};
 use super::patience::Patience;
 use super::record::{Data, Field, Meta};
 use super::seal::{Ready, after, put_head};
@@ -274,7 +275,7 @@ impl Wallet {
         };
         let meta = vault
             .open_meta(&text, item.version, &item.meta)
-            .and_then(|plain| Meta::decode(plain.expose()));
+            .and_then(|plain| Meta::decode(&plain));
         let Ok(meta) = meta else {
             lost(survey, None, "its name, sizes and times do not open");
             return Ok(());

@@ -2,6 +2,7 @@
 //! an older head on purpose.
 
 use super::head::Head;
+use super::load::Begun;
 use super::seen::{Rollback, Seen, Sighting};
 use super::{Options, Wallet, WalletError};
 use crate::crypto::{
@@ -98,7 +99,8 @@ impl Wallet {
     }
 
     /// Unlocks a wallet on a device that has its key, and loads it: 1 get, one derivation, 1 list
-    /// for each page. All faults that a load can find are found here.
+    /// for each page, of which the first comes while the key is derived. All faults that a load can
+    /// find are found here.
     ///
     /// # Errors
     ///
@@ -112,9 +114,9 @@ impl Wallet {
         o: Options,
     ) -> Result<Arc<Wallet>, WalletError> {
         let (item, meta) = find(&*store, &seen).await?;
+        let begun = Begun::now(&store, &o);
         let (wallet, head) = open(store, seen, item, by_passwords(meta, key, memorable), o).await?;
-        let head = wallet.admit(head).await?;
-        wallet.load(&wallet.turn().await, head).await?;
+        wallet.load_first(head, begun).await?;
         Ok(wallet)
     }
 
@@ -130,10 +132,10 @@ impl Wallet {
         o: Options,
     ) -> Result<Arc<Wallet>, WalletError> {
         let (item, meta) = find(&*store, &seen).await?;
+        let begun = Begun::now(&store, &o);
         let keys = move || crypto::unlock_by_recovery(&meta, &key).map(|keys| (meta, keys));
         let (wallet, head) = open(store, seen, item, keys, o).await?;
-        let head = wallet.admit(head).await?;
-        wallet.load(&wallet.turn().await, head).await?;
+        wallet.load_first(head, begun).await?;
         Ok(wallet)
     }
 
@@ -148,6 +150,7 @@ impl Wallet {
         o: Options,
     ) -> Result<(Arc<Wallet>, DeviceKey), WalletError> {
         let (item, meta) = find(&*store, &seen).await?;
+        let begun = Begun::now(&store, &o);
         let key = blocking({
             let (password, salt, kdf) = (copy(device_password), meta.device_salt, meta.kdf);
             move || derive_device_key(&password, &salt, kdf)
@@ -155,8 +158,7 @@ impl Wallet {
         .await?;
         let (wallet, head) =
             open(store, seen, item, by_passwords(meta, &key, memorable), o).await?;
-        let head = wallet.admit(head).await?;
-        wallet.load(&wallet.turn().await, head).await?;
+        wallet.load_first(head, begun).await?;
         Ok((wallet, key))
     }
 
@@ -197,6 +199,11 @@ impl Wallet {
         wallet.raise_head(&turn, highest).await?;
         drop(turn);
         Ok(wallet)
+    }
+
+    async fn load_first(&self, head: Arc<Head>, begun: Begun) -> Result<(), WalletError> {
+        let head = self.admit(head).await?;
+        self.load_begun(&self.turn().await, head, begun).await
     }
 }
 

@@ -11,12 +11,13 @@
 use super::catch_up::Caught;
 use super::head::Head;
 use super::life::{blocking, vanished};
+use super::pages::{Pages, Step};
 use super::patience::Patience;
 use super::replica::Copying;
 use super::snapshot::Contents;
-use super::{Seen, Turn, Wallet, WalletError};
-use crate::crypto::{HeadMeta, Vault};
-use crate::store::{Bytes, Cursor, Id, Item, Page, Store};
+use super::{Options, Seen, Turn, Wallet, WalletError};
+use crate::crypto::HeadMeta;
+use crate::store::{Bytes, Id, Item, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -28,15 +29,6 @@ pub(super) const BETWEEN: Duration = Duration::from_secs(1);
 /// Times that catching up is tried before everything is loaded.
 const CATCH_UPS: u32 = 3;
 
-/// Items that a listing may bring beyond twice the head's count (others may be adding some: these are
-/// ten commits within the moments of a listing), and pages in a row without any, before the store is
-/// taken to make them up. Each may be of 400 KB, and some who list keep them all.
-pub(super) const MORE_ITEMS: u64 = 1_000;
-pub(super) const EMPTY_PAGES: u32 = 100;
-
-/// Items that a listing may bring where no head vouches for their number.
-pub(super) const UNCOUNTED: u64 = 1_000_000;
-
 /// What one listing brought.
 pub(super) struct Listing {
     pub(super) contents: Contents,
@@ -45,6 +37,23 @@ pub(super) struct Listing {
     pub(super) head: Option<Item>,
     /// A moment before the head was read.
     pub(super) moment: Duration,
+}
+
+/// A listing of which the first page may be on its way.
+pub(super) struct Begun {
+    pages: Pages,
+    /// A moment before that page was asked for.
+    moment: Duration,
+}
+
+impl Begun {
+    /// Fetches the first page from now on: that takes no keys.
+    pub(super) fn now(store: &Arc<dyn Store>, o: &Options) -> Begun {
+        let moment = o.clock.monotonic();
+        let mut pages = Pages::of(store);
+        pages.fetch();
+        Begun { pages, moment }
+    }
 }
 
 impl Wallet {
@@ -157,16 +166,28 @@ impl Wallet {
         turn: &Turn<'_>,
         head: Arc<Head>,
     ) -> Result<(), WalletError> {
-        let mut head = head;
+        let begun = Begun::now(&self.store, &self.options);
+        self.load_begun(turn, head, begun).await
+    }
+
+    /// As [`Wallet::load_whole`], from a listing that was begun after `head` was read.
+    pub(super) async fn load_begun(
+        &self,
+        turn: &Turn<'_>,
+        head: Arc<Head>,
+        begun: Begun,
+    ) -> Result<(), WalletError> {
+        let (mut head, mut begun) = (head, Some(begun));
         let mut patience = Patience::new();
         let mut contradictions = 0;
         loop {
             let vault = self.vault()?;
             let mut copying = self.copying().await;
             let contents = Contents::new(&vault);
-            let listing = self
-                .list(&*self.store, &vault, contents, &head, &mut copying)
-                .await?;
+            let begun = begun
+                .take()
+                .unwrap_or_else(|| Begun::now(&self.store, &self.options));
+            let listing = self.list(begun, contents, &head, &mut copying).await?;
             let (last, came) = match listing.head {
                 Some(item) if item == head.item => (head.clone(), true),
                 // It moved, or did not come.
@@ -200,51 +221,50 @@ impl Wallet {
         }
     }
 
-    /// Lists every page of the store, or of the replica.
+    /// Takes in every page of the store, or of the replica.
     pub(super) async fn list(
         &self,
-        from: &dyn Store,
-        vault: &Vault,
+        Begun {
+            mut pages,
+            mut moment,
+        }: Begun,
         contents: Contents,
         head: &Head,
         copying: &mut Copying,
     ) -> Result<Listing, WalletError> {
+        let opener = contents.opener();
         let mut listing = Listing {
             contents,
             bodies: Vec::new(),
             head: None,
             moment: Duration::ZERO,
         };
-        let most = head.data.count.saturating_mul(2).saturating_add(MORE_ITEMS);
         let mut room = self.options.cache_bytes;
-        let mut last = None;
-        let mut after = None;
-        let mut empty = 0;
+        let mut listed = 0;
         loop {
-            listing.moment = self.now();
-            let page = from.list(after).await?;
-            empty = if page.items.is_empty() { empty + 1 } else { 0 };
-            after = check_order(&page, &mut last, after)?;
-            copying.take(&page.items).await;
-            for item in page.items {
-                if item.id == Id::Head {
-                    listing.head = Some(item);
-                    continue;
-                }
-                let vouched = listing.contents.take(vault, &item)?;
-                if let Some(hash) = vouched
-                    && item.data.len() <= room
-                    && !self.bodies().has(item.id, &hash)
-                    && crate::crypto::sha256(&item.data) == hash
+            let mut items = match pages.next(head.data.count).await? {
+                Step::Items(items) => items,
+                // A head that did not come tells the one from the other.
+                Step::End | Step::Endless => return Ok(listing),
+            };
+            listing.moment = std::mem::replace(&mut moment, self.now());
+            pages.fetch();
+            copying.take(&items).await;
+            if let Some(head) = items.pop_if(|item| item.id == Id::Head) {
+                listing.head = Some(head);
+            }
+            for opened in opener.open_all(items).await? {
+                let id = opened.id;
+                if let Some((data, hash)) = listing.contents.take(opened)
+                    && data.len() <= room
+                    && !self.bodies().has(id, &hash)
                 {
-                    room -= item.data.len();
-                    listing.bodies.push((item.id, hash, item.data));
+                    room -= data.len();
+                    listing.bodies.push((id, hash, data));
                 }
+                listed += 1;
             }
-            let endless = listing.contents.len() as u64 > most || empty > EMPTY_PAGES;
-            if after.is_none() || endless {
-                return Ok(listing);
-            }
+            (self.options.progress)(listed, head.data.count);
         }
     }
 
@@ -284,30 +304,4 @@ impl Wallet {
         drop(old);
         Ok(())
     }
-}
-
-/// Refuses ids that repeat or do not ascend, within a page or from one to the next, and a cursor
-/// that does not lead on. `last` is the highest id so far.
-pub(super) fn check_order(
-    page: &Page,
-    last: &mut Option<Id>,
-    after: Option<Cursor>,
-) -> Result<Option<Cursor>, WalletError> {
-    for item in &page.items {
-        if last.is_some_and(|last| item.id <= last) {
-            return Err(WalletError::Integrity(
-                "the store's listing repeats an item or is out of order".into(),
-            ));
-        }
-        *last = Some(item.id);
-    }
-    let leads_on = page.next.is_none_or(|Cursor(next)| {
-        last.is_none_or(|last| next >= last) && after.is_none_or(|Cursor(after)| next > after)
-    });
-    if !leads_on {
-        return Err(WalletError::Integrity(
-            "the store's listing does not lead on".into(),
-        ));
-    }
-    Ok(page.next)
 }

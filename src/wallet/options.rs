@@ -5,6 +5,15 @@ use crate::store::Replica;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+/// Told as a long operation goes on: steps done, and steps in all.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+/// Whom to tell, for operations that nobody waits for in one place.
+pub type Told = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// Tells nobody.
+pub fn quietly(_done: u64, _all: u64) {}
+
 /// How an unlocked wallet behaves.
 #[derive(Clone)]
 pub struct Options {
@@ -17,6 +26,8 @@ pub struct Options {
     /// Where to keep a copy of the sealed items for the time when the store cannot be reached.
     /// Default: nowhere.
     pub replica: Option<Arc<Replica>>,
+    /// Told as a load goes on. Default: nobody.
+    pub progress: Told,
     /// The time, for ages and for dates in items.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids, nonces, keys and back-off.
@@ -30,6 +41,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             read_only: false,
             replica: None,
+            progress: Arc::new(quietly),
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
         }

@@ -11,7 +11,8 @@
 
 use super::edit::Edit;
 use super::head::Head;
-use super::load::{EMPTY_PAGES, MORE_ITEMS, check_order};
+use super::load::Begun;
+use super::pages::Pages;
 use super::patience::Patience;
 use super::replica::Copying;
 use super::seal::{Ready, next, put_head};
@@ -105,12 +106,11 @@ impl Wallet {
             let mut meta = HeadMeta::decode(&tip.item.meta)?;
             let older = self.keyring_in(&meta)?;
             let keyring = older.appended(&*self.options.random)?;
-            let newer = vault.followed(&keyring);
+            let newer = Arc::new(vault.followed(&keyring));
             let contents = Contents::for_new_epoch(&newer, older.newest_epoch());
             let mut copying = Copying::nowhere();
-            let listing = self
-                .list(&*self.store, &newer, contents, &tip, &mut copying)
-                .await?;
+            let begun = Begun::now(&self.store, &self.options);
+            let listing = self.list(begun, contents, &tip, &mut copying).await?;
             let same = listing.head.as_ref() == Some(&tip.item);
             if !same || listing.contents.mismatch(&tip).is_some() {
                 patience.pause(&*self.options.random).await?;
@@ -136,7 +136,7 @@ impl Wallet {
                     {
                         let mut held = self.held_mut();
                         held.vault()?;
-                        held.vault = Some(Arc::new(newer));
+                        held.vault = Some(newer);
                     }
                     let (contents, bodies) = (listing.contents, listing.bodies);
                     return self.install(turn, head, contents, bodies, listing.moment, None);
@@ -153,7 +153,6 @@ impl Wallet {
     ) -> Result<(), WalletError> {
         let limits = self.store.limits();
         let epoch = self.vault()?.newest_epoch();
-        let (mut last, mut after) = (None, None);
         let mut done = 0;
         let mut batch: Vec<Id> = Vec::new();
         // What is sealed anew is as long as before; the head comes on top.
@@ -162,19 +161,14 @@ impl Wallet {
             self.store.item_size(&tip.item)
         };
         let mut bytes = head;
-        let most = 2 * self.held().snapshot.len() as u64 + MORE_ITEMS;
-        let (mut listed, mut empty) = (0, 0);
+        let mut pages = Pages::of(&self.store);
         loop {
-            let page = self.store.list(after).await?;
-            after = check_order(&page, &mut last, after)?;
-            listed += page.items.len() as u64;
-            empty = if page.items.is_empty() { empty + 1 } else { 0 };
-            if listed > most || empty > EMPTY_PAGES {
-                return Err(WalletError::Integrity(
-                    "the store's listing does not come to an end".into(),
-                ));
-            }
-            for item in page.items.into_iter().filter(|item| item.id != Id::Head) {
+            let expected = self.held().snapshot.len() as u64;
+            let Some(items) = pages.items(expected).await? else {
+                self.reseal(&mut batch, progress, done).await?;
+                return Ok(());
+            };
+            for item in items.into_iter().filter(|item| item.id != Id::Head) {
                 if !is_older(&item, epoch) {
                     done += 1;
                     continue;
@@ -187,10 +181,6 @@ impl Wallet {
                 bytes += size;
                 batch.push(item.id);
                 self.keep_body(item.id, item.data);
-            }
-            if after.is_none() {
-                self.reseal(&mut batch, progress, done).await?;
-                return Ok(());
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use super::held::Away;
 use super::life::{by_passwords, open};
-use super::load::LISTINGS;
+use super::load::{Begun, LISTINGS};
 use super::snapshot::Contents;
 use super::{Head, Options, Seen, Turn, Wallet, WalletError};
 use crate::crypto::{DeviceKey, HeadMeta, SecretBytes};
@@ -109,7 +109,8 @@ impl Wallet {
             let vault = self.vault()?;
             let mut copying = Copying::nowhere();
             let contents = Contents::new(&vault);
-            let listed = self.list(&*store, &vault, contents, &head, &mut copying);
+            let begun = Begun::now(&store, &self.options);
+            let listed = self.list(begun, contents, &head, &mut copying);
             let listing = match listed.await {
                 Err(WalletError::Store(why)) => {
                     tracing::error!("the replica: {why}");

@@ -4,10 +4,11 @@
 use super::WalletError;
 use super::head::Head;
 use super::index::Index;
+use super::opening::{Opened, Opener};
 use super::record::Meta;
 use super::view::Secret;
 use crate::crypto::Vault;
-use crate::store::{Id, Item};
+use crate::store::{Bytes, Id, Item};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ impl Snapshot {
             let term = vault.item_digest(self.epoch, &text, item.version, &item.meta)?;
             let Ok(meta) = vault
                 .open_meta(&text, item.version, &item.meta)
-                .and_then(|plain| Meta::decode(plain.expose()))
+                .and_then(|plain| Meta::decode(&plain))
             else {
                 return Ok(None);
             };
@@ -193,10 +194,10 @@ impl Snapshot {
 
 /// What a listing brought.
 pub(super) struct Contents {
-    epoch: u32,
-    digest: [u8; 32],
+    opener: Arc<Opener>,
+    digest: Term,
     /// The digest under an older epoch, where that is the one to be verified.
-    under_older: Option<(u32, [u8; 32])>,
+    under_older: Option<Term>,
     newest: u64,
     /// Items of which a part was sealed under an older epoch.
     older: usize,
@@ -206,12 +207,21 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn new(vault: &Vault) -> Self {
+    pub(super) fn new(vault: &Arc<Vault>) -> Self {
+        Contents::opened_by(Opener::new(vault, None), None)
+    }
+
+    /// Contents to be verified against a head of the epoch `older`, and to be vouched for by one of
+    /// the vault's newest.
+    pub(super) fn for_new_epoch(vault: &Arc<Vault>, older: u32) -> Self {
+        Contents::opened_by(Opener::new(vault, Some(older)), Some([0; 32]))
+    }
+
+    fn opened_by(opener: Arc<Opener>, under_older: Option<Term>) -> Self {
         Contents {
-            // A head of another epoch does not open as one.
-            epoch: vault.newest_epoch(),
+            opener,
             digest: [0; 32],
-            under_older: None,
+            under_older,
             newest: 0,
             older: 0,
             entries: BTreeMap::new(),
@@ -219,17 +229,13 @@ impl Contents {
         }
     }
 
-    /// Contents to be verified against a head of the epoch `older`, and to be vouched for by one of
-    /// the vault's newest.
-    pub(super) fn for_new_epoch(vault: &Vault, older: u32) -> Self {
-        Contents {
-            under_older: Some((older, [0; 32])),
-            ..Contents::new(vault)
-        }
+    /// Opens what is to be taken up.
+    pub(super) fn opener(&self) -> Arc<Opener> {
+        self.opener.clone()
     }
 
     /// The digest under the vault's newest epoch.
-    pub(super) fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> Term {
         self.digest
     }
 
@@ -238,40 +244,29 @@ impl Contents {
         self.damaged.iter().copied()
     }
 
-    /// Takes up the item of a secret. Gives the hash of its data that its meta vouches for, if meta
-    /// opens. The caller has seen to it that no id comes twice.
-    pub(super) fn take(
-        &mut self,
-        vault: &Vault,
-        item: &Item,
-    ) -> Result<Option<[u8; 32]>, WalletError> {
-        let (id, version) = (item.id, item.version);
-        let text = id.text();
-        let term = vault.item_digest(self.epoch, &text, version, &item.meta)?;
-        toggle(&mut self.digest, &term);
-        if let Some((older, digest)) = &mut self.under_older {
-            let term = vault.item_digest(*older, &text, version, &item.meta)?;
-            toggle(digest, &term);
+    /// Takes up the item of a secret. Gives its sealed values and their hash, if its meta opens and
+    /// vouches for them. The caller has seen to it that no id comes twice.
+    pub(super) fn take(&mut self, opened: Opened) -> Option<(Bytes, [u8; 32])> {
+        toggle(&mut self.digest, &opened.term);
+        if let (Some(digest), Some(term)) = (&mut self.under_older, &opened.under_older) {
+            toggle(digest, term);
         }
-        self.newest = self.newest.max(version);
-        self.older += usize::from(is_older(item, self.epoch));
-        let opened = vault
-            .open_meta(&text, version, &item.meta)
-            .and_then(|plain| Meta::decode(plain.expose()));
-        let Ok(meta) = opened else {
-            self.damaged.insert(id);
-            return Ok(None);
+        self.newest = self.newest.max(opened.version);
+        self.older += usize::from(opened.is_older);
+        let Some(meta) = opened.meta else {
+            self.damaged.insert(opened.id);
+            return None;
         };
-        let hash = meta.data_hash;
-        let shown = meta.access.clone();
+        let vouched = opened.body.map(|body| (body, meta.data_hash));
         let secret = Secret {
-            id,
-            version,
+            id: opened.id,
+            version: opened.version,
+            shown: meta.access.clone(),
             meta,
-            shown,
         };
-        self.entries.insert(id, Entry { secret, term });
-        Ok(Some(hash))
+        let term = opened.term;
+        self.entries.insert(secret.id, Entry { secret, term });
+        vouched
     }
 
     pub(super) fn len(&self) -> usize {
@@ -289,8 +284,7 @@ impl Contents {
         if self.newest > head.generation() {
             return Some("the store gave an item that is newer than the head".into());
         }
-        let digest = self.under_older.map_or(self.digest, |(_, digest)| digest);
-        if digest != head.data.digest {
+        if self.under_older.unwrap_or(self.digest) != head.data.digest {
             return Some("the items are not those that the head vouches for".into());
         }
         None
@@ -323,7 +317,7 @@ impl Contents {
         }
         let mut snapshot = Snapshot {
             generation,
-            epoch: self.epoch,
+            epoch: self.opener.epoch,
             older: self.older,
             fault,
             entries: self.entries,

@@ -244,7 +244,7 @@ impl Scene {
         let (head, item) = (items[&Id::Head].clone(), items[&second].clone());
         let text = second.text();
         let plain = vault.open_meta(&text, item.version, &item.meta).unwrap();
-        let mut plain = walletfs::wallet::Meta::decode(plain.expose()).unwrap();
+        let mut plain = walletfs::wallet::Meta::decode(&plain).unwrap();
         plain.access = "target".into();
         let sealed = vault.seal_meta(&text, item.version, plain.encode().expose());
         let (mut data, epoch) = vault

@@ -53,6 +53,8 @@ fn each_open_of_a_secret_is_a_line() {
     fs::metadata(&file).unwrap();
     fs::read(dir.join("d%2Fx/a b/none")).unwrap_err();
     fs::read(dir.join(".walletfs/status")).unwrap();
+    // But a secret by another way.
+    fs::read(dir.join(".walletfs/json/d%2Fx/a b.json")).unwrap();
     machine.walletfs(["lock"]).assert().success();
 
     let lines = lines(&audit);
@@ -63,7 +65,8 @@ fn each_open_of_a_secret_is_a_line() {
             ("create", path),
             ("read", path),
             ("read-write", path),
-            ("write", path)
+            ("write", path),
+            ("read", ".walletfs/json/d%2Fx/a b.json")
         ]
     );
     let me = fs::read_link("/proc/self/exe").unwrap();

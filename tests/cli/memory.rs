@@ -10,6 +10,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// What is looked for: read, written, typed.
 const READ: &str = "value-of-a-file-that-was-read-7f3a";
 const WRITTEN: &str = "value-of-a-file-that-was-written-91c2";
+/// "the-seed-of-one-time-codes" in Base32.
+const SEED: &str = "ORUGKLLTMVSWILLPMYWW63TFFV2GS3LFFVRW6ZDFOM";
 const LONG_MEMORABLE: &str = "Memorable-password-of-this-test-1!";
 
 /// The one place where a value may stay, which the documentation names: each thread of the FUSE
@@ -169,9 +171,12 @@ fn no_value_and_no_password_stays_in_memory() {
         "$walletfs" init --store local >/dev/null
         "$walletfs" mount --timeout 0 w
         mkdir -p w/d/a; printf '%s' "READ" >w/d/a/read
+        printf '%s' "OTPAUTH" >w/d/a/otpauth
         "$walletfs" unmount w
         PATH=$PWD/bin:$PATH "$walletfs" mount --timeout 0 w
         test "$(cat w/d/a/read)" = "READ"
+        # As JSON, and by a code that is made of it.
+        cat w/.walletfs/json/d/a.json w/.walletfs/totp/d/a >/dev/null
         "$walletfs" status --json w | sed -n 's/^  "pid": \([0-9]*\),$/\1/p'
         read -r line
         /usr/bin/python3 -c 'import os
@@ -188,9 +193,11 @@ print("written", flush=True); input(); os.close(f)'
         wait $!
         "#;
     let script = script.replace("READ", READ).replace("WRITTEN", WRITTEN);
+    let script = script.replace("OTPAUTH", &format!("otpauth://totp/x?secret={SEED}"));
     let mut script = Script::run(&machine, &script);
     let pid = script.line().parse().unwrap();
-    for secret in [READ, LONG_MEMORABLE, DEVICE] {
+    let seed = "the-seed-of-one-time-codes";
+    for secret in [READ, SEED, seed, LONG_MEMORABLE, DEVICE] {
         let found = find(pid, secret);
         assert!(
             found.is_empty(),
@@ -211,7 +218,7 @@ print("written", flush=True); input(); os.close(f)'
     script.go_on();
     assert_eq!(script.line(), "wiped");
     only_in_request_buffers(pid, WRITTEN, "after the lock");
-    for secret in [READ, LONG_MEMORABLE, DEVICE] {
+    for secret in [READ, SEED, seed, LONG_MEMORABLE, DEVICE] {
         let found = find(pid, secret);
         assert!(found.is_empty(), "{secret}, after the lock: {found:?}");
     }

@@ -35,3 +35,28 @@ fn a_password_command_may_ask_on_the_terminal_itself() {
     assert_eq!(terminal.end().0, 0);
     machine.walletfs(["unmount"]).arg(&dir).assert().success();
 }
+
+/// A wallet of more than one page says how far its loading is, also from the background; in a pipe
+/// nothing is said.
+#[test]
+fn loading_shows_how_far_it_is() {
+    let machine = Machine::with_quick_wallet();
+    let dir = machine.mount(&[]);
+    let value = vec![7; 300 << 10];
+    for n in 0..8 {
+        let secret = dir.join(format!("d/s{n}"));
+        std::fs::create_dir_all(&secret).unwrap();
+        std::fs::write(secret.join("pwd"), &value).unwrap();
+    }
+    machine.walletfs(["lock"]).assert().success();
+    let args = ["mount", dir.to_str().unwrap()];
+    let mut like = machine.with_passwords(["x"]);
+    let terminal = Terminal::run(like.env("TERM", "xterm"), &args);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("loading ["), "{screen}");
+    assert!(screen.contains("/8 "), "{screen}");
+    machine.walletfs(["lock"]).assert().success();
+    machine.with_passwords(args).assert().success().stderr("");
+    machine.walletfs(["lock"]).assert().success();
+}

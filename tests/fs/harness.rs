@@ -54,6 +54,14 @@ impl TestClock {
     }
 }
 
+impl TestClock {
+    /// Turns the wall clock to this moment, seconds since 1970.
+    pub(crate) fn turn_to(&self, seconds: i64) {
+        self.wall_ns
+            .store(seconds * 1_000_000_000, Ordering::Relaxed);
+    }
+}
+
 impl Clock for TestClock {
     fn wall_ns(&self) -> i64 {
         // Each look is a little later, so that no two changes have one time.

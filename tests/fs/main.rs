@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod modelled;
 mod names;
+mod own;
 mod renames;
 mod requests;
 mod tree;

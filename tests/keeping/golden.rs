@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use walletfs::crypto::OsRandom;
-use walletfs::store::{MemoryStore, SqliteStore};
+use walletfs::store::{MemoryStore, SqliteStore, Store};
 use walletfs::wallet::backup::file::{self, Description};
 use walletfs::wallet::backup::{self, Keys, Restore, Sealed};
 use walletfs::wallet::{Options, Seen, Wallet};
@@ -44,7 +44,8 @@ async fn written(wallet: &Path) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("wallet.sqlite");
     fs::copy(wallet, &copy).unwrap();
-    let sealed = Sealed::list(&SqliteStore::open(&copy, "golden"), 100).await;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&copy, "golden"));
+    let sealed = Sealed::list(&store, 100).await;
     let mut bytes = Vec::new();
     file::write(&mut bytes, &description(), &sealed.unwrap()).unwrap();
     bytes

@@ -7,6 +7,7 @@ mod check;
 mod edits;
 mod integrity;
 mod life;
+mod loading;
 mod model;
 mod race;
 mod rekey;

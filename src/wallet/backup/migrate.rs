@@ -10,7 +10,7 @@ use super::{Progress, Sealed, Shelf, State};
 use crate::crypto::{HeadMeta, Vault};
 use crate::store::{Change, Expect, Id, Item, Store};
 use crate::wallet::life::blocking;
-use crate::wallet::load::UNCOUNTED;
+use crate::wallet::pages::UNCOUNTED;
 use crate::wallet::patience::Patience;
 use crate::wallet::{Wallet, WalletError};
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ impl Migration {
         let vault = wallet.vault()?;
         let sealed = whole(wallet.sealed().await?, &vault).await?;
         let count = sealed.secrets().len() as u64;
-        let there = list(&*to, count.max(UNCOUNTED)).await?;
+        let there = list(&to, count.max(UNCOUNTED)).await?;
         let target = judge(&sealed, &there, &vault)?;
         if let Target::Newer { .. } = target {
             whole(Sealed::new(there.clone())?, &vault).await?;
@@ -137,7 +137,7 @@ impl Migration {
         };
         commit(&*self.to, vec![put]).await?;
         let count = self.sealed.secrets().len() as u64;
-        let back = Sealed::new(list(&*self.to, count).await?)?;
+        let back = Sealed::new(list(&self.to, count).await?)?;
         if back != self.sealed {
             return Err(WalletError::Integrity(
                 "the new store did not keep the wallet as it was written; nothing was switched"

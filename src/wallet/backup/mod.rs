@@ -40,17 +40,13 @@ pub use sealed::Sealed;
 pub use shelf::Shelf;
 pub use stamp::Stamp;
 
+pub use super::options::{Progress, quietly};
+
 /// What lies between a wallet's name and the time, in the name of a backup.
 pub const INFIX: &str = ".backup-";
 
 /// Bytes by which the name of a backup is longer than its wallet's: every item must fit there too.
 pub(super) const NAME_BYTES: usize = INFIX.len() + Stamp::BYTES;
-
-/// Told as a long operation goes on: steps done, and steps in all.
-pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
-
-/// Tells nobody.
-pub fn quietly(_done: u64, _all: u64) {}
 
 /// A backup that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +126,7 @@ impl Wallet {
         let mut contradictions = 0;
         loop {
             let vault = self.vault()?;
-            let sealed = Sealed::list(&*self.store, head.data.count).await?;
+            let sealed = Sealed::list(&self.store, head.data.count).await?;
             if *sealed.head() != head.item {
                 let moved = self.open_head(sealed.head().clone())?;
                 head = self.admit(moved).await?;

@@ -4,9 +4,11 @@ use super::sealed::list;
 use super::{Keys, Sealed};
 use crate::store::{Id, Item, Store};
 use crate::wallet::head::Head;
-use crate::wallet::load::{BETWEEN, LISTINGS, UNCOUNTED};
+use crate::wallet::load::{BETWEEN, LISTINGS};
+use crate::wallet::pages::UNCOUNTED;
 use crate::wallet::patience::Patience;
 use crate::wallet::{Options, WalletError};
+use std::sync::Arc;
 
 /// What a store holds in the wallet's place.
 pub(super) struct Place {
@@ -18,7 +20,7 @@ pub(super) struct Place {
 
 /// Everything that a store holds of a wallet, under one head, or without one.
 pub(super) async fn place(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     current: Option<&Keys>,
     options: &Options,
 ) -> Result<Place, WalletError> {

@@ -90,7 +90,7 @@ impl Restore {
         let own_head = Head::open(&opening, backup.head().clone())?;
         let wallet_id = opening.wallet_id();
 
-        let place = place(&*store, current, &options).await?;
+        let place = place(&store, current, &options).await?;
         // The wallet's keys stay where its head opens and is this wallet's.
         let kept = match (&place.head, current) {
             (Some(item), Some(keys)) if keys.0.wallet_id() == wallet_id => {
@@ -305,7 +305,7 @@ impl Restore {
 
     /// Reads everything again.
     async fn verify(&self, head: &Head) -> Result<(), WalletError> {
-        let sealed = Sealed::list(&*self.store, head.data.count).await?;
+        let sealed = Sealed::list(&self.store, head.data.count).await?;
         if *sealed.head() != head.item {
             // Another device has gone on from here.
             return Ok(());

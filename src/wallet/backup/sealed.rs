@@ -1,12 +1,13 @@
 //! [`Sealed`]: the items of a wallet, sealed, and what is wrong with them once keys are at hand.
 
 use crate::crypto::{Vault, sha256};
-use crate::store::{Cursor, Id, Item, Store};
+use crate::store::{Id, Item, Store};
 use crate::wallet::WalletError;
 use crate::wallet::head::Head;
-use crate::wallet::load::{EMPTY_PAGES, MORE_ITEMS, check_order};
+use crate::wallet::pages::Pages;
 use crate::wallet::record::{Data, Meta};
 use crate::wallet::snapshot::toggle;
+use std::sync::Arc;
 
 /// All items of a wallet, as one listing brought them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Sealed {
     ///
     /// [`WalletError::NoSuchWallet`] if there is nothing; [`WalletError::Orphans`] if the head is
     /// missing; [`WalletError::Integrity`] for a listing that is none.
-    pub async fn list(store: &dyn Store, count: u64) -> Result<Sealed, WalletError> {
+    pub async fn list(store: &Arc<dyn Store>, count: u64) -> Result<Sealed, WalletError> {
         let items = list(store, count).await?;
         match items.last() {
             None => Err(WalletError::NoSuchWallet),
@@ -117,7 +118,7 @@ impl Sealed {
 pub(in crate::wallet) fn open(vault: &Vault, item: &Item) -> Option<(Meta, Data)> {
     let text = item.id.text();
     let plain = vault.open_meta(&text, item.version, &item.meta).ok()?;
-    let meta = Meta::decode(plain.expose()).ok()?;
+    let meta = Meta::decode(&plain).ok()?;
     if sha256(&item.data) != meta.data_hash {
         return None;
     }
@@ -134,26 +135,16 @@ pub(in crate::wallet) fn open(vault: &Vault, item: &Item) -> Option<(Meta, Data)
 
 /// Every item of a wallet, ascending: 1 list for each page.
 pub(in crate::wallet) async fn list(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     count: u64,
 ) -> Result<Vec<Item>, WalletError> {
-    let most = count.saturating_mul(2).saturating_add(MORE_ITEMS);
-    let mut items = Vec::new();
-    let mut last = None;
-    let mut after: Option<Cursor> = None;
-    let mut empty = 0;
-    loop {
-        let page = store.list(after).await?;
-        empty = if page.items.is_empty() { empty + 1 } else { 0 };
-        after = check_order(&page, &mut last, after)?;
-        items.extend(page.items);
-        if after.is_none() {
-            return Ok(items);
-        }
-        if items.len() as u64 > most || empty > EMPTY_PAGES {
-            return Err(integrity("the store's listing does not end"));
-        }
+    let mut all = Vec::new();
+    let mut pages = Pages::of(store);
+    while let Some(items) = pages.items(count).await? {
+        pages.fetch();
+        all.extend(items);
     }
+    Ok(all)
 }
 
 fn integrity(what: &str) -> WalletError {

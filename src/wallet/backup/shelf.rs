@@ -53,7 +53,7 @@ impl Shelf {
     /// The backups, the oldest first: 1 list. Entries that this version does not understand are
     /// left out.
     pub async fn list(&self) -> Result<Vec<Entry>, WalletError> {
-        let items = list(&*self.index, BACKUPS).await?;
+        let items = list(&self.index, BACKUPS).await?;
         Ok(items.iter().filter_map(Entry::read).collect())
     }
 
@@ -73,7 +73,7 @@ impl Shelf {
 
     async fn read(&self, stamp: Stamp, count: u64) -> Result<Sealed, WalletError> {
         let name = self.name(stamp);
-        let items = list(&*self.store.sibling(&name), count).await?;
+        let items = list(&self.store.sibling(&name), count).await?;
         Sealed::new(items).map_err(|e| match e {
             WalletError::Integrity(what) => {
                 WalletError::Integrity(format!("the backup {name} is damaged: {what}"))
@@ -165,7 +165,7 @@ impl Shelf {
         };
         self.mark(&unfinished, entry.state).await?;
         let target = self.store.sibling(&self.name(entry.stamp));
-        let items = list(&*target, entry.count).await?;
+        let items = list(&target, entry.count).await?;
         let mut done = 0;
         for batch in items.chunks(target.limits().changes) {
             let changes = batch.iter().map(|item| Change::Delete {

@@ -18,6 +18,11 @@ pub fn json(secrets: &[Leaving]) -> Written {
     }
 }
 
+/// Writes one secret alone, as it stands in the list of [`json`].
+pub fn json_of_one(secret: &Leaving) -> Growing {
+    to_json(&Secret(secret))
+}
+
 struct Document<'a>(&'a [Leaving]);
 
 struct Secret<'a>(&'a Leaving);

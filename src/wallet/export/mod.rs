@@ -8,7 +8,7 @@ mod csv;
 mod json;
 mod secret_wallet;
 
-use super::{Field, Wallet, WalletError};
+use super::{Body, Field, Wallet, WalletError};
 use crate::crypto::{Growing, SecretBytes};
 use crate::store::Id;
 use serde::Serialize;
@@ -17,8 +17,11 @@ use std::sync::Arc;
 
 pub use bitwarden::bitwarden;
 pub use csv::csv;
-pub use json::json;
+pub use json::{json, json_of_one};
 pub use secret_wallet::{Form, secret_wallet};
+
+/// Times that a secret is opened while another device keeps changing it.
+const TRIES: u32 = 5;
 
 /// A secret that leaves, open.
 pub struct Leaving {
@@ -76,7 +79,7 @@ impl Wallet {
             damaged,
         };
         for (at, id) in ids.into_iter().enumerate() {
-            match self.open_one(id).await {
+            match self.open_secret(id).await {
                 Ok(secret) => opened.secrets.push(secret),
                 Err(WalletError::Damaged(_)) => opened.damaged += 1,
                 // Another device removed it meanwhile.
@@ -88,22 +91,41 @@ impl Wallet {
         Ok(opened)
     }
 
-    async fn open_one(&self, id: Id) -> Result<Leaving, WalletError> {
-        let body = self.body(id).await?;
-        let mut data = self.values(&body)?;
+    /// Opens one secret, all of one moment: 1 get if its values are not in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wallet::body`].
+    pub async fn open_secret(&self, id: Id) -> Result<Leaving, WalletError> {
+        for _ in 0..TRIES {
+            let body = self.body(id).await?;
+            if let Some(secret) = self.open_as_shown(&body)? {
+                return Ok(secret);
+            }
+        }
+        Err(WalletError::Contended)
+    }
+
+    /// The secret of this body; `None` if the snapshot shows another one by now.
+    fn open_as_shown(&self, body: &Body) -> Result<Option<Leaving>, WalletError> {
+        let id = body.id;
+        let mut data = self.values(body)?;
         let view = self.view();
         let secret = view.secret(id).ok_or(WalletError::NotFound)?;
+        if secret.meta.data_hash != body.hash {
+            return Ok(None);
+        }
         let mut fields = BTreeMap::new();
         for (field, known) in &secret.meta.fields {
             let value = data.values.remove(field).ok_or(WalletError::Damaged(id))?;
             let mtime_ns = known.mtime_ns;
             fields.insert(field.clone(), LeavingField { value, mtime_ns });
         }
-        Ok(Leaving {
+        Ok(Some(Leaving {
             domain: secret.meta.domain.clone(),
             access: secret.shown.clone(),
             fields,
-        })
+        }))
     }
 }
 

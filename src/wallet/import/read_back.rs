@@ -2,13 +2,11 @@
 //! opened from the bytes that came, whatever is in memory.
 
 use crate::crypto::sha256;
-use crate::store::{Cursor, Item};
+use crate::store::Item;
+use crate::wallet::pages::Pages;
 use crate::wallet::record::{Data, Meta};
 use crate::wallet::{SecretPut, Wallet, WalletError};
 use std::collections::BTreeMap;
-
-/// Items that a listing may bring beyond twice those that are known.
-const MORE_ITEMS: usize = 10_000;
 
 impl Wallet {
     /// Reads back secrets that were put and compares every value: 1 list for each page of the
@@ -16,7 +14,8 @@ impl Wallet {
     ///
     /// # Errors
     ///
-    /// [`WalletError::Damaged`] if the store holds other bytes than were committed.
+    /// [`WalletError::Damaged`] if the store holds other bytes than were committed;
+    /// [`WalletError::Integrity`] for a listing that is none.
     pub async fn read_back(&self, puts: &[SecretPut]) -> Result<Vec<usize>, WalletError> {
         let mut missing = Vec::new();
         let mut wanted = BTreeMap::new();
@@ -29,32 +28,21 @@ impl Wallet {
                 }
             }
         }
-        // Other devices may be adding some.
-        let most = 2 * self.view().len() + MORE_ITEMS;
-        let mut listed = 0;
-        let mut after: Option<Cursor> = None;
+        let mut pages = Pages::of(&self.store);
         while !wanted.is_empty() {
-            let page = self.store.list(after).await?;
-            for item in &page.items {
+            let expected = self.view().len() as u64;
+            let Some(items) = pages.items(expected).await? else {
+                break;
+            };
+            if wanted.len() > items.len() {
+                pages.fetch();
+            }
+            for item in &items {
                 if let Some(at) = wanted.remove(&item.id)
                     && !self.holds(item, &puts[at])?
                 {
                     missing.push(at);
                 }
-            }
-            listed += page.items.len();
-            if listed > most {
-                return Err(WalletError::Integrity(
-                    "the store's listing does not come to an end".into(),
-                ));
-            }
-            let leads_on = |next: &Cursor| match after {
-                Some(Cursor(after)) => next.0 > after,
-                None => true,
-            };
-            match page.next.filter(leads_on) {
-                Some(next) => after = Some(next),
-                None => break,
             }
         }
         missing.extend(wanted.into_values());
@@ -75,7 +63,7 @@ impl Wallet {
         let plain = vault
             .open_meta(&text, item.version, &item.meta)
             .map_err(damaged)?;
-        let meta = Meta::decode(plain.expose()).map_err(damaged)?;
+        let meta = Meta::decode(&plain).map_err(damaged)?;
         let plain = vault.open_data(&text, &item.data).map_err(damaged)?;
         let data = Data::decode(plain.expose()).map_err(damaged)?;
         let kept = put.fields.iter().all(|(field, put)| {

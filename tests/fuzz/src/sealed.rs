@@ -79,7 +79,7 @@ pub fn item(bytes: &[u8]) {
     let sealed = VAULT.seal_meta(ID, 1, bytes);
     assert!(sealed.len() == Vault::sealed_len(bytes.len()));
     let opened = VAULT.open_meta(ID, 1, &sealed);
-    assert!(opened.is_ok_and(|plain| plain.expose() == bytes));
+    assert!(opened.is_ok_and(|plain| *plain == bytes));
     assert!(VAULT.open_meta(ID, 2, &sealed).is_err());
     assert!(VAULT.open_data(ID, &sealed).is_err());
 }

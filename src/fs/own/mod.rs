@@ -1,0 +1,261 @@
+//! The mount's own files, in `/.walletfs`: nothing of them is stored, and nothing can be changed.
+//! What they show is made when they are opened; until then their size is not known, and shows as 0
+//! as that of files in `/proc` does.
+//!
+//! A section shows all secrets, or those that have something to show, in directories of the same
+//! names as the main tree's.
+
+mod text;
+
+use super::Fs;
+use super::attr::{self, Attr, Kind};
+use super::error::FsResult;
+use super::inode::{Ino, Node};
+use super::io::Slice;
+use super::names::{self, Level, NAME_MAX};
+use super::open::Handle;
+use super::tree::NOT_THERE;
+use crate::crypto::SecretBytes;
+use crate::store::Id;
+use crate::wallet::{Field, Secret, View};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Something in `/.walletfs`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Own {
+    /// `/.walletfs`
+    Control,
+    /// `/.walletfs/status`
+    Status,
+    /// `/.walletfs/SECTION`
+    Section(Section),
+    /// `/.walletfs/SECTION/D`, by the domain's key.
+    Domain(Section, Arc<str>),
+    /// The file of a secret in `/.walletfs/SECTION/D`, by its item's id.
+    Secret(Section, Id),
+}
+
+/// A view of the secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Section {
+    /// Whole secrets.
+    Json,
+    /// One-time codes.
+    Totp,
+    /// One-time codes, and how long they are good for.
+    TotpJson,
+}
+
+/// The info key whose value says how one-time codes are made.
+const OTPAUTH: &str = "otpauth";
+
+/// What a caller holds open of the mount's own files: the text as it was when it was opened.
+pub(super) struct OwnFile {
+    pub(super) ino: Ino,
+    text: SecretBytes,
+    /// Pages of it may stand in the kernel's cache.
+    pub(super) mapped: AtomicBool,
+}
+
+impl OwnFile {
+    /// Up to `size` bytes at `offset`.
+    pub(super) fn read(&self, offset: u64, size: usize, mapped: bool) -> Slice {
+        self.mapped.fetch_or(mapped, Ordering::Relaxed);
+        Slice::part(self.text.expose(), offset, size)
+    }
+}
+
+impl Section {
+    const ALL: [Section; 3] = [Section::Json, Section::Totp, Section::TotpJson];
+
+    fn name(self) -> &'static str {
+        match self {
+            Section::Json => "json",
+            Section::Totp => "totp",
+            Section::TotpJson => "totp.json",
+        }
+    }
+
+    /// What comes behind the name of a secret.
+    fn suffix(self) -> &'static str {
+        match self {
+            Section::Json => ".json",
+            Section::Totp | Section::TotpJson => "",
+        }
+    }
+
+    /// Whether it shows this secret. A name that leaves no room for the suffix has no file.
+    fn shows(self, secret: &Secret) -> bool {
+        match self {
+            Section::Json => self.file_name(&secret.shown).len() <= NAME_MAX,
+            Section::Totp | Section::TotpJson => {
+                let otpauth = Field::Info(OTPAUTH.into());
+                secret.meta.fields.contains_key(&otpauth)
+            }
+        }
+    }
+
+    fn file_name(self, shown: &str) -> String {
+        names::encode(Level::Access, shown) + self.suffix()
+    }
+
+    /// The secrets of a domain that it shows, by access.
+    fn secrets<'a>(
+        self,
+        view: &'a View<'_>,
+        domain: &str,
+    ) -> impl Iterator<Item = (&'a Arc<str>, Id)> {
+        let shown = move |id| view.secret(id).is_some_and(|secret| self.shows(secret));
+        view.secrets(domain).filter(move |(_, id)| shown(*id))
+    }
+
+    /// The domains of which it shows a secret.
+    fn domains<'a>(self, view: &'a View<'_>) -> impl Iterator<Item = &'a Arc<str>> {
+        let any = move |domain: &&Arc<str>| self.secrets(view, domain).next().is_some();
+        view.domains().filter(any)
+    }
+}
+
+impl Own {
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Own::Status | Own::Secret(..))
+    }
+
+    /// Whether a look at it is an access to a secret.
+    pub(super) fn is_secret(&self) -> bool {
+        match self {
+            Own::Control | Own::Status | Own::Section(_) => false,
+            Own::Domain(..) | Own::Secret(..) => true,
+        }
+    }
+
+    /// The directory of a directory; none: `/`.
+    pub(super) fn parent(&self) -> Option<Own> {
+        match self {
+            Own::Control => None,
+            Own::Status | Own::Section(_) => Some(Own::Control),
+            Own::Domain(section, _) | Own::Secret(section, _) => Some(Own::Section(*section)),
+        }
+    }
+}
+
+impl Fs {
+    /// What `name` stands for in the directory `own`, there or not.
+    pub(super) fn own_child(&self, own: &Own, name: &[u8]) -> FsResult<Own> {
+        match own {
+            Own::Control => {
+                let section = Section::ALL
+                    .into_iter()
+                    .find(|s| s.name().as_bytes() == name);
+                match section {
+                    Some(section) => Ok(Own::Section(section)),
+                    None if name == b"status" => Ok(Own::Status),
+                    None => Err(NOT_THERE),
+                }
+            }
+            Own::Section(section) => {
+                let domain = names::decode(Level::Domain, name)?;
+                Ok(Own::Domain(*section, domain.into()))
+            }
+            Own::Domain(section, domain) => {
+                names::text(name)?;
+                let name = name.strip_suffix(section.suffix().as_bytes());
+                let access = names::decode(Level::Access, name.ok_or(NOT_THERE)?)?;
+                let secret = self.wallet.view().find(domain, &access);
+                Ok(Own::Secret(*section, secret.ok_or(NOT_THERE)?))
+            }
+            Own::Status | Own::Secret(..) => Err(super::namespace::NOT_A_DIRECTORY),
+        }
+    }
+
+    pub(super) fn own_exists(&self, own: &Own) -> bool {
+        match own {
+            Own::Control | Own::Status | Own::Section(_) => true,
+            Own::Domain(section, domain) => {
+                let view = self.wallet.view();
+                section.secrets(&view, domain).next().is_some()
+            }
+            Own::Secret(section, id) => {
+                let view = self.wallet.view();
+                view.secret(*id).is_some_and(|secret| section.shows(secret))
+            }
+        }
+    }
+
+    /// The names in a directory.
+    pub(super) fn own_names(&self, own: &Own) -> Vec<(String, Kind, Node)> {
+        let view = self.wallet.view();
+        let directory = |name: String, own| (name, Kind::Directory, Node::Own(own));
+        let file = |name: String, own| (name, Kind::File, Node::Own(own));
+        match own {
+            Own::Control => {
+                let sections = Section::ALL.map(|s| directory(s.name().into(), Own::Section(s)));
+                let status = file("status".into(), Own::Status);
+                sections.into_iter().chain([status]).collect()
+            }
+            Own::Section(section) => {
+                let domains = section.domains(&view).map(|domain| {
+                    let name = names::encode(Level::Domain, domain);
+                    directory(name, Own::Domain(*section, domain.clone()))
+                });
+                domains.collect()
+            }
+            Own::Domain(section, domain) => {
+                let secrets = section.secrets(&view, domain);
+                let secrets = secrets
+                    .map(|(shown, id)| file(section.file_name(shown), Own::Secret(*section, id)));
+                secrets.collect()
+            }
+            Own::Status | Own::Secret(..) => Vec::new(),
+        }
+    }
+
+    /// What `stat` shows.
+    pub(super) fn own_attr(&self, own: &Own, ino: Ino) -> FsResult<Attr> {
+        let size = self.own_size(ino);
+        let view = self.wallet.view();
+        Ok(match own {
+            Own::Control => attr::directory(ino, Section::ALL.len(), self.made_ns),
+            Own::Status => attr::file(ino, size, self.made_ns, MODE, true),
+            Own::Section(section) => {
+                let domains = section.domains(&view).count();
+                attr::directory(ino, domains, self.times().root(&view))
+            }
+            Own::Domain(section, domain) => {
+                section.secrets(&view, domain).next().ok_or(NOT_THERE)?;
+                attr::directory(ino, 0, self.times().domain(&view, domain))
+            }
+            Own::Secret(section, id) => {
+                let secret = view.secret(*id).filter(|secret| section.shows(secret));
+                let mtime_ns = attr::secret_mtime_ns(secret.ok_or(NOT_THERE)?);
+                attr::file(ino, size, mtime_ns, MODE, true)
+            }
+        })
+    }
+
+    /// The size of a file as long as somebody has it open, for `fstat` and mappings.
+    fn own_size(&self, ino: Ino) -> u64 {
+        let handles = self.handles();
+        let sizes = handles.values().filter_map(|handle| match &**handle {
+            Handle::Own(own) if own.ino == ino => Some(own.text.len() as u64),
+            Handle::Own(_) | Handle::File(_) => None,
+        });
+        sizes.max().unwrap_or(0)
+    }
+
+    /// The path of a secret's file within the mount.
+    pub(super) fn own_path(&self, own: &Own) -> Option<String> {
+        let Own::Secret(section, id) = own else {
+            return None;
+        };
+        let view = self.wallet.view();
+        let secret = view.secret(*id)?;
+        let domain = names::encode(Level::Domain, &secret.meta.domain);
+        let (name, file) = (section.name(), section.file_name(&secret.shown));
+        Some(format!("{}/{name}/{domain}/{file}", names::CONTROL))
+    }
+}
+
+/// Nothing here can be written.
+const MODE: u32 = 0o400;
