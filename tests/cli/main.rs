@@ -7,6 +7,7 @@ mod completions;
 mod conversation;
 mod copy;
 mod exec;
+mod first_use;
 mod generate;
 mod held;
 mod hiding;
