@@ -23,6 +23,7 @@ mod error;
 pub mod export;
 mod head;
 mod held;
+pub mod history;
 pub mod import;
 mod index;
 mod life;
