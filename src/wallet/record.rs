@@ -180,6 +180,10 @@ impl Data {
 pub(super) fn value(bytes: &[u8], field: &Field) -> Result<Option<SecretBytes>, CryptoError> {
     let mut values = BTreeMap::new();
     cbor::read(bytes, |key, d| {
+        if key == key::HISTORY {
+            d.skip()?;
+            return Ok(true);
+        }
         read_field(key, d, &mut values, |d| Ok(d.bytes()?))
     })?;
     let value = values.remove(field);
