@@ -108,7 +108,7 @@ fn change(config: &Config, name: &str, value: Option<&OsStr>) -> Result<Config, 
             let value = key.takes.parse(value).ok_or_else(refused)?;
             if name == "replica" && value == "on" && config.store == StoreKind::Local {
                 let message = "a replica is for a wallet in DynamoDB; this one is on this device \
-                     already";
+                     already, and needs none: leave it off";
                 return Err(Failure::new(Exit::Usage, message));
             }
             map.insert(name.to_owned(), value);

@@ -157,7 +157,7 @@ impl Draft {
             _ => ground.generation,
         };
         if !same {
-            let copy = SecretBytes::new(value.expose().to_vec());
+            let copy = value.duplicate();
             self.set(ground, field, copy)?;
         }
         let after = FieldMeta {

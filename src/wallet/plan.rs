@@ -8,7 +8,6 @@ use super::history::History;
 use super::record::{Data, Field, FieldMeta, Meta};
 use super::snapshot::Snapshot;
 use super::{Body, WalletError, name};
-use crate::crypto::SecretBytes;
 use crate::store::{Bytes, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -309,7 +308,7 @@ impl Ground<'_> {
                 rev: self.generation,
             };
             meta.fields.insert(field.clone(), known);
-            let value = SecretBytes::new(put.value.expose().to_vec());
+            let value = put.value.duplicate();
             data.values.insert(field.clone(), value);
         }
         Write::Create { id, meta, data }

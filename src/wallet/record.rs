@@ -165,7 +165,7 @@ impl Data {
                 return Ok(true);
             }
             read_field(key, d, &mut values, |d| {
-                Ok(SecretBytes::new(d.bytes()?.to_vec()))
+                Ok(SecretBytes::copy_of(d.bytes()?))
             })
         })?;
         Ok(Data {
@@ -174,6 +174,20 @@ impl Data {
             unknown,
         })
     }
+}
+
+/// One value of the data that was sealed: the others are read past, and no copy is made of them.
+pub(super) fn value(bytes: &[u8], field: &Field) -> Result<Option<SecretBytes>, CryptoError> {
+    let mut values = BTreeMap::new();
+    cbor::read(bytes, |key, d| {
+        if key == key::HISTORY {
+            d.skip()?;
+            return Ok(true);
+        }
+        read_field(key, d, &mut values, |d| Ok(d.bytes()?))
+    })?;
+    let value = values.remove(field);
+    Ok(value.map(|value| SecretBytes::copy_of(value)))
 }
 
 fn read_field_meta(d: &mut Decoder<'_>) -> Result<FieldMeta, CryptoError> {
@@ -421,12 +435,20 @@ mod tests {
             let read = read.unwrap_or_else(|error| panic!("{error}"));
             let read = read.values.iter().map(|(f, v)| (f, v.expose()));
             prop_assert!(read.eq(values.iter().map(|(f, v)| (f, &v[..]))));
+            let sealed = data.encode();
+            for (field, expected) in &values {
+                let one = value(sealed.expose(), field).unwrap_or_else(|error| panic!("{error}"));
+                prop_assert!(one.is_some_and(|one| one.expose() == &expected[..]));
+            }
+            let other = Field::Info("a key of more letters than any above has".into());
+            prop_assert!(matches!(value(sealed.expose(), &other), Ok(None)));
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = Meta::decode(&bytes);
-            let _ = Data::decode(&bytes);
+            let whole = Data::decode(&bytes);
+            prop_assert_eq!(value(&bytes, &Field::Uid).is_ok(), whole.is_ok());
         }
 
         #[test]
