@@ -448,7 +448,7 @@ mod tests {
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = Meta::decode(&bytes);
             let whole = Data::decode(&bytes);
-            prop_assert_eq!(value(&bytes, &Field::Uid).is_ok(), whole.is_ok());
+            prop_assert!(whole.is_err() || value(&bytes, &Field::Uid).is_ok());
         }
 
         #[test]
