@@ -57,8 +57,8 @@ impl Folded {
     pub(super) fn read(d: &mut Decoder<'_>) -> Result<Folded, CryptoError> {
         let start = d.position();
         walk(d, |_| Ok(()))?;
-        let bytes = d.input()[start..d.position()].to_vec();
-        Ok(Folded(Some(SecretBytes::new(bytes))))
+        let bytes = &d.input()[start..d.position()];
+        Ok(Folded(Some(SecretBytes::copy_of(bytes))))
     }
 
     /// The value of data's key; without one the key is not there.
@@ -73,7 +73,7 @@ impl Folded {
         };
         let own = |past: Borrowed<'_>| {
             let (until_ns, mtime_ns) = (past.until_ns, past.mtime_ns);
-            let value = SecretBytes::new(past.value.to_vec());
+            let value = SecretBytes::copy_of(past.value);
             Ok(Past {
                 until_ns,
                 mtime_ns,

@@ -131,5 +131,5 @@ impl Fs {
 
 /// The bytes that were written.
 fn text(written: Growing) -> SecretBytes {
-    SecretBytes::new(written.expose().to_vec())
+    SecretBytes::copy_of(written.expose())
 }
