@@ -3,7 +3,7 @@
 //!
 //! Whoever reads a value carries the history along unopened ([`Folded`]); it is opened to be shown
 //! and to be added to. It is bounded in number, and in bytes, since each write of the secret seals
-//! and sends it again; and it gives way to values: see [`History::shrink`].
+//! and sends it again; and it gives way to values (`History::shrink`).
 
 use super::record::{Field, fields_keys, read_field, write_fields};
 use crate::crypto::cbor::{self, MapWriter, Sink, Written, array_len};
