@@ -66,6 +66,7 @@ impl Access {
     /// How its wallet is opened.
     pub(super) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
+            history: self.config.history(),
             progress: Arc::new(progress::loading()),
             replica: store::replica(&self.config, &self.places, &self.name)?,
             ..Options::default()

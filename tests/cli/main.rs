@@ -8,6 +8,7 @@ mod conversation;
 mod cookbook;
 mod copy;
 mod exec;
+mod first_use;
 mod generate;
 mod held;
 mod hiding;
