@@ -5,6 +5,7 @@ mod audit;
 mod command_line;
 mod completions;
 mod conversation;
+mod cookbook;
 mod copy;
 mod exec;
 mod first_use;
@@ -23,6 +24,9 @@ mod messages;
 mod mounting;
 mod program;
 mod prompts;
+#[allow(dead_code)] // One of its two functions is for others.
+#[path = "../support/python.rs"]
+mod python;
 mod replica;
 mod services;
 #[path = "../support/mod.rs"]

@@ -20,6 +20,9 @@ fn command_lines() {
         ),
         ("store-unknown", &["init", "--store", "cloud"]),
         ("commit-limit", &["init", "--commit-limit", "1"]),
+        ("generate-too-short", &["generate", "--length", "3"]),
+        ("copy-no-file", &["copy", "nowhere/pwd"]),
+        ("completions-of-no-shell", &["completions", "ksh"]),
         ("format-unknown", &["import", "--from", "lastpass", "x"]),
     ] {
         shows(case, &machine, &mut machine.walletfs(args));

@@ -35,7 +35,10 @@ fn shows(case: &str, machine: &Machine, command: &mut Command) {
         fs::write(&file, &shown).expect("it can be written");
     }
     let expected = fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(shown, expected, "tests/messages/{case}.txt");
+    assert_eq!(
+        shown, expected,
+        "tests/messages/{case}.txt is another: if that is meant, {WRITE}=1 writes it"
+    );
 }
 
 /// Times are always the same.

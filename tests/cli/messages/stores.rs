@@ -208,6 +208,14 @@ async fn a_wallet_in_dynamodb() {
     shows("connection-cut", &machine, &mut with_key(&machine));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer() {
+    let proxy = HttpCount::before("http://127.0.0.1:1").await;
+    let machine = tokio::task::block_in_place(|| in_dynamodb(proxy.url()));
+    proxy.plan(|_| Fate::Hang);
+    shows("no-answer", &machine, &mut with_key(&machine));
+}
+
 #[test]
 fn no_way_to_dynamodb() {
     let machine = in_dynamodb("http://127.0.0.1:1");
@@ -215,6 +223,10 @@ fn no_way_to_dynamodb() {
     let mut command = mount(&machine);
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     shows("no-credentials", &machine, &mut command);
+    let mut command = mount(&machine);
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("AWS_PROFILE", "nowhere");
+    shows("profile-unknown", &machine, &mut command);
     fs::write(machine.path("c/default.json"), r#"{"store": "dynamodb"}"#).unwrap();
     let mut command = with_key(&machine);
     command.env("AWS_EC2_METADATA_DISABLED", "true");
