@@ -1,43 +1,51 @@
-//! The floor: the least that a filesystem on the same fuser can do. One constant file, the same
-//! mount options, the same flags, as many threads; no names, no gate, no keys.
+//! The floor: the least that a filesystem on the same fuser can do. One constant file at the path of
+//! the secret that it is compared with, the same mount options, the same flags, as many threads; no
+//! store, no gate, no keys.
 
+use crate::Trouble;
+use crate::tree::{CONTENT, SECRET};
 use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
     InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty,
     ReplyEntry, ReplyOpen, Request,
 };
 use std::ffi::OsStr;
-use std::io::Write;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// What the file holds: as long as the secret that it is compared with.
-pub(crate) const CONTENT: &[u8] = b"xy67Gh!8 and a few more words, as a password would be";
-
 const TTL: Duration = Duration::from_secs(1);
-const FILE: INodeNo = INodeNo(2);
+
+/// The file's inode: the root is 1, and each step of the path one more.
+const FILE: INodeNo = INodeNo(4);
 
 struct Floor {
     owner: (u32, u32),
 }
 
 /// Serves the floor on `dir`, says `ready`, and ends with its mount.
-pub(crate) fn serve(dir: &Path) -> crate::BenchResult {
+pub(crate) fn serve(dir: &Path) -> Result<(), Trouble> {
     let mut config = Config::default();
     config.mount_options = vec![
         MountOption::FSName("floor".into()),
+        MountOption::CUSTOM("subtype=floor".into()),
         MountOption::DefaultPermissions,
         MountOption::NoDev,
         MountOption::NoSuid,
         MountOption::NoAtime,
     ];
     config.n_threads = Some(walletfs::fuse::threads());
-    let owner = crate::mounts::owner_of(dir)?;
+    let owner = owner_of(dir)?;
     let session = fuser::Session::new(Floor { owner }, dir, &config)?;
-    println!("ready");
-    std::io::stdout().flush()?;
     session.run()?;
     Ok(())
+}
+
+/// Owner and group of a directory.
+fn owner_of(dir: &Path) -> std::io::Result<(u32, u32)> {
+    let metadata = fs::metadata(dir)?;
+    Ok((metadata.uid(), metadata.gid()))
 }
 
 impl Floor {
@@ -70,15 +78,25 @@ impl Floor {
 
 impl Filesystem for Floor {
     fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
-        let _ = config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS);
+        for wanted in [
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_ATOMIC_O_TRUNC,
+            InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
+            InitFlags::FUSE_DO_READDIRPLUS,
+        ] {
+            let _ = config.add_capabilities(wanted);
+        }
+        let _ = config.set_max_write(128 << 10);
+        let _ = config.set_max_background(64);
         Ok(())
     }
 
-    fn lookup(&self, _req: &Request, _parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        if name == "file" {
-            reply.entry(&TTL, &self.attr(FILE), Generation(0));
-        } else {
-            reply.error(Errno::ENOENT);
+    fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        match SECRET.split('/').zip(1..).find(|(_, at)| *at == parent.0) {
+            Some((step, at)) if name == step => {
+                reply.entry(&TTL, &self.attr(INodeNo(at + 1)), Generation(0));
+            }
+            _ => reply.error(Errno::ENOENT),
         }
     }
 

@@ -46,7 +46,7 @@ pub enum MountpointError {
     #[error("no wallet is mounted on {0}; `walletfs status` shows what is mounted")]
     NotMounted(String),
     /// The system refused.
-    #[error("{0}: {1}")]
+    #[error("{0}: {why}", why = crate::told::system(.1))]
     Io(String, #[source] io::Error),
 }
 
@@ -224,7 +224,12 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("fusermount3: {error}")))?;
+        .map_err(|error| {
+            io::Error::other(format!(
+                "fusermount3 cannot be run: {}",
+                crate::told::system(&error)
+            ))
+        })?;
     let end = Instant::now() + HELPER_TIME;
     let status = loop {
         if let Some(status) = helper.try_wait()? {

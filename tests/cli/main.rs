@@ -19,6 +19,7 @@ mod lifetimes;
 mod locks;
 mod logind;
 mod memory;
+mod messages;
 mod mounting;
 mod program;
 mod prompts;

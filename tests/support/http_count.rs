@@ -103,11 +103,15 @@ impl Answer {
 
 type Plan = Box<dyn FnMut(&Request) -> Fate + Send>;
 
+/// Is shown each request that is passed on, and its answer: head and body as one.
+type Witness = Box<dyn FnMut(&Request, &[u8]) + Send>;
+
 #[derive(Default)]
 struct State {
     requests: BTreeMap<String, usize>,
     connections: usize,
     plan: Option<Plan>,
+    witness: Option<Witness>,
 }
 
 /// The running proxy; dropping it ends it and cuts its connections.
@@ -198,6 +202,11 @@ impl HttpCount {
         self.state.lock().unwrap().plan = Some(Box::new(plan));
     }
 
+    /// From now on `witness` sees each request that is passed on and its answer.
+    pub(crate) fn show(&self, witness: impl FnMut(&Request, &[u8]) + Send + 'static) {
+        self.state.lock().unwrap().witness = Some(Box::new(witness));
+    }
+
     /// From now on every request is passed on.
     pub(crate) fn heal(&self) {
         self.state.lock().unwrap().plan = None;
@@ -228,15 +237,22 @@ async fn serve(mut client: TcpStream, upstream: String, state: Arc<Mutex<State>>
             Some(plan) => plan(&request),
             None => Fate::Forward,
         };
+        let pass = async |client: &mut TcpStream, head: &str, body: &[u8]| -> io::Result<()> {
+            let answer = ask(&upstream, head, body).await?;
+            if let Some(witness) = &mut state.lock().unwrap().witness {
+                witness(&request, &answer);
+            }
+            client.write_all(&answer).await
+        };
         let cut = match fate {
-            Fate::Forward => pass(&mut client, &upstream, &head, &body).await,
+            Fate::Forward => pass(&mut client, &head, &body).await,
             Fate::Rewrite(body) => {
                 let head = with_length(&head, body.len());
-                pass(&mut client, &upstream, &head, &body).await
+                pass(&mut client, &head, &body).await
             }
             Fate::Delay(time) => {
                 tokio::time::sleep(time).await;
-                pass(&mut client, &upstream, &head, &body).await
+                pass(&mut client, &head, &body).await
             }
             Fate::CutBefore => return,
             Fate::CutAfter => {
@@ -280,12 +296,6 @@ fn count(state: &Mutex<State>, head: &str, body: Vec<u8>) -> Request {
         head: head.to_owned(),
         body,
     }
-}
-
-/// Passes a request on, and its answer back.
-async fn pass(client: &mut TcpStream, upstream: &str, head: &str, body: &[u8]) -> io::Result<()> {
-    let answer = ask(upstream, head, body).await?;
-    client.write_all(&answer).await
 }
 
 /// Asks the engine on a connection of its own and reads the whole answer, made fit for a
