@@ -187,7 +187,7 @@ pub(super) fn value(bytes: &[u8], field: &Field) -> Result<Option<SecretBytes>, 
         read_field(key, d, &mut values, |d| Ok(d.bytes()?))
     })?;
     let value = values.remove(field);
-    Ok(value.map(|value| SecretBytes::copy_of(value)))
+    Ok(value.map(SecretBytes::copy_of))
 }
 
 fn read_field_meta(d: &mut Decoder<'_>) -> Result<FieldMeta, CryptoError> {
