@@ -9,6 +9,7 @@ class Walletfs < Formula
 
   depends_on "pandoc" => :build
   depends_on "rust" => :build
+  depends_on "ca-certificates"
   depends_on "libfuse"
   depends_on :linux
 

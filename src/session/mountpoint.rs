@@ -18,6 +18,9 @@ const OPEN: u32 = 0o700;
 /// Longest wait for `fusermount3`, which does nothing that takes time.
 const HELPER_TIME: Duration = Duration::from_secs(5);
 
+/// The table of mounts that fusermount3 reads.
+const TABLE: &str = "/etc/mtab";
+
 /// Why nothing can be mounted on a directory. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum MountpointError {
@@ -241,6 +244,12 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
     };
     match status.success() {
         true => Ok(()),
+        // It looks up there who mounted, if it was built to: a system that was not started, such as
+        // a bare root for chroot, may have none.
+        false if !Path::new(TABLE).exists() => Err(io::Error::other(format!(
+            "fusermount3 unmounts nothing without {TABLE}, which this system lacks: as root, run \
+             `ln -s ../proc/self/mounts {TABLE}`"
+        ))),
         // Its only ordinary failure.
         false => Err(io::ErrorKind::ResourceBusy.into()),
     }
