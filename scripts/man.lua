@@ -92,6 +92,20 @@ return {
         Code = function(element)
             return code(element, 24)
         end,
+        -- A message may be longer than a line; it has no hyphens but its own.
+        CodeBlock = function(element)
+            if element.classes:includes("message") then
+                local lines = pandoc.List()
+                for line in element.text:gmatch("[^\n]+") do
+                    lines:insert(pandoc.Para(pandoc.Inlines(line)))
+                end
+                return {
+                    pandoc.RawBlock("man", ".nh"),
+                    pandoc.BlockQuote(lines),
+                    pandoc.RawBlock("man", ".hy"),
+                }
+            end
+        end,
         -- A link to another page is its name.
         Link = function(element)
             if not element.target:find("://") then

@@ -2,7 +2,9 @@
 """Opens a walletfs wallet in a SQLite file, written from man/walletfs-format.5.md alone.
 
     open-wallet.py FILE WALLET        two lines on stdin: device password, memorable password;
-                                      prints {domain: {access: {uid, pwd, info: {key: value}}}}
+                                      prints {domain: {access: {uid, pwd, info: {key: value}}}},
+                                      and `history` beside them, where there is one: the same, but
+                                      of [until, modified, value] lists, the newest first
     open-wallet.py BACKUP             the same for a backup file
     open-wallet.py --vectors FILE     computes every test vector again, compares
 
@@ -199,6 +201,8 @@ def open_wallet(items, device_password, memorable):
         domain = secrets.setdefault(meta[4], {})
         name = meta[5] if meta[5] not in domain else f"{meta[5]}.duplicate-{id}"
         domain[name] = fields(data, shown)
+        if 8 in data:
+            domain[name]["history"] = fields(data[8], lambda past: [earlier(*p) for p in past])
     need(sealed[1] == digest and sealed[2] == len(items), "items dropped, swapped or added")
     return secrets
 
@@ -207,6 +211,10 @@ def fields(record, f):
     """uid, pwd and the info keys of meta or data, those that are there, with f of each."""
     credentials = {name: f(record[key]) for name, key in [("uid", 1), ("pwd", 2)] if key in record}
     return credentials | {"info": {name: f(value) for name, value in record.get(3, {}).items()}}
+
+
+def earlier(until, modified, value):
+    return [until, modified, shown(value)]
 
 
 def shown(value):
@@ -238,9 +246,13 @@ def sealed_head(wallet_id, generation, meta, digest, count, created, committed, 
     return seal(wallet_id=wallet_id, id="head", aad=aad, plain=plain, **rest)
 
 
-def record_data(uid=None, pwd=None, info=None, more={}):
-    present = {key: f for key, f in [(1, uid), (2, pwd), (3, info)] if f is not None}
-    return cbor(present | more)
+def present(uid=None, pwd=None, info=None):
+    return {key: f for key, f in [(1, uid), (2, pwd), (3, info)] if f is not None}
+
+
+def record_data(history=None, more={}, **fields):
+    past = {} if history is None else {8: present(**history)}
+    return cbor(present(**fields) | past | more)
 
 
 def record_meta(domain, access, created, data_hash, **fields):

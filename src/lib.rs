@@ -11,6 +11,7 @@
 //! | [`fs`]      | what files mean: tree, open files, attributes, errors     | fuser, the AWS SDK     |
 //! | [`fuse`]    | fuser calls in, fuser replies out                         | stores, keys           |
 //! | [`session`] | from unlock to lock: process, timers, signals, hardening  | wire formats           |
+//! | [`told`]    | the system's errors in words, for every layer            |                        |
 //! | [`cli`]     | one file a command: ask, call, print, exit code           |                        |
 //!
 //! The library exists for the program and its tests; it promises no stable interface.
@@ -23,4 +24,5 @@ pub mod fuse;
 pub mod fuzzing;
 pub mod session;
 pub mod store;
+pub mod told;
 pub mod wallet;

@@ -17,6 +17,7 @@ use walletfs::crypto::{
     DeviceKey, HeadData, HeadMeta, KdfParams, Key, Keyring, Random, Recent, SecretBytes, Unknown,
     Vault, Way, derive, derive_device_key, padding, stretch,
 };
+use walletfs::wallet::history::{History, Past};
 use walletfs::wallet::record::{Data, Field, FieldMeta, Meta};
 
 const WALLET: [u8; 16] = *b"\xa0\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xaa\xab\xac\xad\xae\xaf";
@@ -138,6 +139,7 @@ fn vectors() -> Vec<Value> {
         let size = padding::padded_len(length);
         all.push(json!({ "of": "padded_size", "from": { "length": length }, "gives": size }));
     }
+    histories(&mut all);
     all
 }
 
@@ -264,11 +266,49 @@ fn records(all: &mut Vec<Value>) {
             values: values
                 .map(|(f, v)| (f, SecretBytes::new(v.into())))
                 .collect(),
-            unknown: Unknown::default(),
+            ..Data::default()
         };
         let gives = hex(data.encode().expose());
         all.push(json!({ "of": "record_data", "from": from, "gives": gives }));
     }
+}
+
+fn histories(all: &mut Vec<Value>) {
+    let past = [
+        (Field::Pwd, -1, 5, &b"first"[..]),
+        (Field::Pwd, 1_700_000_000_000_000_000, -1, b"\xff second"),
+        (info("b"), 256, i64::MIN, &[7; 24]),
+        (info("aa"), i64::MAX, 0, b"x"),
+    ];
+    let mut history = History::default();
+    let mut from = json!({ "uid": hex(b"joe"), "history": { "info": {} } });
+    for (field, until_ns, mtime_ns, value) in past {
+        let shown = json!([until_ns, mtime_ns, hex(value)]);
+        let of = &mut from["history"];
+        match &field {
+            // The newest comes first.
+            Field::Pwd if of["pwd"].is_null() => of["pwd"] = json!([shown]),
+            Field::Pwd => of["pwd"].as_array_mut().unwrap().insert(0, shown),
+            Field::Info(key) => of["info"][&**key] = json!([shown]),
+            Field::Uid => unreachable!(),
+        }
+        let value = SecretBytes::new(value.into());
+        history.add(
+            &field,
+            Past {
+                until_ns,
+                mtime_ns,
+                value,
+            },
+        );
+    }
+    let data = Data {
+        values: BTreeMap::from([(Field::Uid, SecretBytes::new(b"joe".into()))]),
+        history: history.fold(),
+        ..Data::default()
+    };
+    let gives = hex(data.encode().expose());
+    all.push(json!({ "of": "record_data", "from": from, "gives": gives }));
 }
 
 fn seals(all: &mut Vec<Value>) {

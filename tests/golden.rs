@@ -25,7 +25,7 @@ use walletfs::wallet::{
 };
 
 /// The golden wallet that this version writes, once.
-const GOLDEN: &str = "golden-1";
+const GOLDEN: &str = "golden-2";
 /// The wallet's name in its file.
 const WALLET: &str = "golden";
 const DEVICE_PASSWORD: &str = "Golden Device 1!";
@@ -232,6 +232,11 @@ async fn write() {
     let made = Wallet::create(store, seen, &device, &memorable, kdf, options).await;
     let (wallet, _) = made.unwrap();
     fill(&wallet).await;
+    let contents = contents(&wallet).await.unwrap();
+    assert_eq!(
+        told_apart(contents.clone()),
+        (expected(), expected_history())
+    );
     let head = wallet.head_info();
     let description = json!({
         "about": "A golden wallet: what it must be opened with, and what must be found in it.",
@@ -240,11 +245,33 @@ async fn write() {
         "generation": head.generation,
         "created": head.created_ns,
         "committed": head.committed_ns,
-        "contents": expected(),
+        "contents": contents,
         "attributes": attributes(&wallet),
     });
     let text = serde_json::to_string_pretty(&description).unwrap() + "\n";
     std::fs::write(file.with_extension("json"), text).unwrap();
+}
+
+/// Contents without history; and of the history, all of it one secret's, the values alone.
+fn told_apart(mut contents: Value) -> (Value, Value) {
+    let of = &mut contents["energy"]["smart energy"];
+    let mut history = of.as_object_mut().unwrap().remove("history").unwrap();
+    let values = |past: &mut Value| {
+        for past in past.as_array_mut().unwrap() {
+            *past = past[2].take();
+        }
+    };
+    values(&mut history["pwd"]);
+    values(&mut history["info"]["gone"]);
+    (contents, history)
+}
+
+/// What its fields held before, the newest first.
+fn expected_history() -> Value {
+    json!({
+        "pwd": ["an old password", "xy67Gh!8"],
+        "info": { "gone": [{ "hex": "ff00" }] },
+    })
 }
 
 /// What the golden wallet holds in the end, said apart from how it came to be.
@@ -370,6 +397,14 @@ async fn fill(wallet: &Arc<Wallet>) {
     let edit = FieldEdit {
         change,
         ..put(first, &Field::Uid, b"")
+    };
+    apply(wallet, Edit::Fields(vec![edit])).await;
+    // A field that is there no more.
+    let gone = Field::Info("gone".into());
+    apply(wallet, Edit::Fields(vec![put(first, &gone, b"\xff\x00")])).await;
+    let edit = FieldEdit {
+        change: FieldChange::Remove,
+        ..put(first, &gone, b"")
     };
     apply(wallet, Edit::Fields(vec![edit])).await;
     // Items that are there no more.

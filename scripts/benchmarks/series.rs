@@ -110,6 +110,16 @@ pub(crate) fn calls(
     server: Option<u32>,
     mut act: impl FnMut() -> Result<(), Trouble>,
 ) -> Result<Sample, Trouble> {
+    prepared_calls(calls, server, || Ok(()), |()| act())
+}
+
+/// As [`calls`], each with what `prepare` gives; its time does not count, and the processor's does.
+pub(crate) fn prepared_calls<T>(
+    calls: usize,
+    server: Option<u32>,
+    mut prepare: impl FnMut() -> Result<T, Trouble>,
+    mut act: impl FnMut(T) -> Result<(), Trouble>,
+) -> Result<Sample, Trouble> {
     let used = || -> Result<Duration, Trouble> {
         let server = server.map(usage::cpu_of).transpose()?.unwrap_or_default();
         Ok(usage::own_cpu()? + server)
@@ -117,8 +127,9 @@ pub(crate) fn calls(
     let mut times = Vec::with_capacity(calls);
     let before = used()?;
     for _ in 0..calls {
+        let prepared = prepare()?;
         let begin = Instant::now();
-        act()?;
+        act(prepared)?;
         times.push(begin.elapsed().as_secs_f64());
     }
     let cpu = used()?.saturating_sub(before).as_secs_f64() / calls as f64;

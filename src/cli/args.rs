@@ -355,10 +355,10 @@ pub struct Session {
     /// Lock after this many seconds without an access; 0 is never [default: 60]
     ///
     /// Only an access to a secret counts. Unsaved content holds this off.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = whole_seconds)]
     pub timeout: Option<u64>,
     /// Lock after this many seconds whatever happens; 0 is never [default: 600]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = whole_seconds)]
     pub lifetime: Option<u64>,
     /// Show files for this many seconds without asking the store [default: 1]
     ///
@@ -479,6 +479,10 @@ fn wallet_name(name: &str) -> Result<String, &'static str> {
     } else {
         Ok(name.to_owned())
     }
+}
+
+fn whole_seconds(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "not a whole number of seconds")
 }
 
 fn password_length(text: &str) -> Result<usize, String> {

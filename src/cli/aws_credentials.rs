@@ -5,6 +5,7 @@ use super::paths;
 use crate::crypto::SecretBytes;
 use crate::session::private;
 use crate::store::AccessKey;
+use crate::told;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ impl CredentialsFile {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
-                let message = format!("{}: {error}", path.display());
+                let message = format!("{}: {}", path.display(), told::system(&error));
                 return Err(Failure::new(Exit::Failed, message));
             }
         };

@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure, print};
 use super::paths::Places;
 use super::session::{LIFETIME, TIMEOUT};
 use crate::store::{Limits, remove_replica};
-use crate::wallet::Options;
+use crate::wallet::{Options, history};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 
@@ -32,7 +32,7 @@ enum Takes {
 }
 
 /// The settings.
-pub(super) const KEYS: [Key; 13] = [
+pub(super) const KEYS: [Key; 14] = [
     key("store", Takes::Word(&["local", "dynamodb"])),
     key("path", Takes::Path),
     key("table", Takes::Text),
@@ -43,6 +43,7 @@ pub(super) const KEYS: [Key; 13] = [
     key("timeout", Takes::Whole("seconds; 0 is never")),
     key("lifetime", Takes::Whole("seconds; 0 is never")),
     key("cache-ttl", Takes::Seconds),
+    key("history", Takes::Whole("values, from 0 to 100; 0 is none")),
     key("replica", Takes::Word(&["off", "on"])),
     key("audit", Takes::Path),
     key(
@@ -107,7 +108,7 @@ fn change(config: &Config, name: &str, value: Option<&OsStr>) -> Result<Config, 
             let value = key.takes.parse(value).ok_or_else(refused)?;
             if name == "replica" && value == "on" && config.store == StoreKind::Local {
                 let message = "a replica is for a wallet in DynamoDB; this one is on this device \
-                     already";
+                     already, and needs none: leave it off";
                 return Err(Failure::new(Exit::Usage, message));
             }
             map.insert(name.to_owned(), value);
@@ -181,6 +182,7 @@ fn effective(
             "timeout" => json!(TIMEOUT),
             "lifetime" => json!(LIFETIME),
             "cache-ttl" => number(Options::default().cache_ttl.as_secs_f64()),
+            "history" => json!(history::KEPT),
             "replica" => json!("off"),
             "log-level" => json!("info"),
             _ => Value::Null,
@@ -292,6 +294,7 @@ mod tests {
             ("commit-limit", "1", "from 2 to 100"),
             ("log-level", "loud", "one of error"),
             ("store", "cloud", "one of local"),
+            ("history", "101", "values, from 0 to 100"),
             ("replica", "on", "for a wallet in DynamoDB"),
             ("replica", "maybe", "one of off, on"),
             ("table", "", "a text"),

@@ -6,6 +6,7 @@ use super::paths::Places;
 use crate::crypto::DeviceKey;
 use crate::session::log::Level;
 use crate::session::private;
+use crate::wallet::history;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -111,6 +112,9 @@ pub struct Config {
     /// Seconds that the files are shown without asking the store. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<Seconds>,
+    /// Values that each field had before, and that are kept; 0 is none. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<usize>,
     /// Whether a copy of the sealed items is kept on this device, for a wallet in DynamoDB.
     /// Default: off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,6 +191,7 @@ impl Config {
             timeout: None,
             lifetime: None,
             cache_ttl: None,
+            history: None,
             replica: None,
             audit: None,
             device_salt: None,
@@ -246,12 +251,20 @@ impl Config {
         if let Some(limit) = self.commit_limit {
             check_commit_limit(limit)?;
         }
+        if self.history.is_some_and(|values| values > history::MOST) {
+            return Err(format!("`history` is at most {}", history::MOST));
+        }
         for (key, path) in [("path", &self.path), ("audit", &self.audit)] {
             if path.as_ref().is_some_and(|path| !path.is_absolute()) {
                 return Err(format!("`{key}` must be absolute"));
             }
         }
         Ok(())
+    }
+
+    /// Values that each field had before, and that are kept.
+    pub fn history(&self) -> usize {
+        self.history.unwrap_or(history::KEPT)
     }
 
     /// Whether a copy of the sealed items is kept on this device. A local wallet is on it already.
@@ -362,6 +375,7 @@ mod tests {
             (r#"{"store":"local","commit-limit":1}"#, "commit limit"),
             (r#"{"store":"local","commit-limit":101}"#, "commit limit"),
             (r#"{"store":"local","cache-ttl":-0.1}"#, "seconds"),
+            (r#"{"store":"local","history":101}"#, "`history` is"),
             (r#"{"store":"local","path":"x.sqlite"}"#, "absolute"),
             (r#"{"store":"local","audit":"x.log"}"#, "`audit` must be"),
             (r#"{"store":"local","log-level":"loud"}"#, "loud"),

@@ -11,6 +11,7 @@ use crate::crypto::SecretBytes;
 use crate::session::daemon::{self, Herald, Outcome};
 use crate::session::harden::Hardening;
 use crate::session::sys;
+use crate::told;
 use arboard::{Clipboard, SetExtLinux};
 use std::ffi::OsString;
 use std::fs::File;
@@ -41,7 +42,10 @@ pub(super) fn run(args: Copy) -> Result<(), Failure> {
     let (outcome, _pipe) = started.map_err(|error| {
         Failure::new(
             Exit::Failed,
-            format!("the process that serves the clipboard did not begin: {error}"),
+            format!(
+                "the process that serves the clipboard did not begin: {}",
+                told::system(&error)
+            ),
         )
     })?;
     match outcome {
@@ -63,7 +67,8 @@ pub(super) fn run(args: Copy) -> Result<(), Failure> {
 /// error quotes it.
 fn read(path: &Path) -> Result<SecretBytes, Failure> {
     let failed = |why: String| Failure::new(Exit::Failed, why);
-    let unreadable = |error| failed(format!("the file cannot be read: {error}"));
+    let unreadable =
+        |error: io::Error| failed(format!("the file cannot be read: {}", told::system(&error)));
     // Room for everything at once, so that growing leaves no copy behind.
     let mut content = Zeroizing::new(Vec::with_capacity(CONTENT_BYTES + 1));
     let file = File::open(path).map_err(unreadable)?;
@@ -121,7 +126,12 @@ fn received(input: File) -> io::Result<SecretBytes> {
 
 /// The second process.
 fn background(seconds: u64) -> Result<(), Failure> {
-    let failed = |error| Failure::new(Exit::Failed, format!("cannot go on: {error}"));
+    let failed = |error: io::Error| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot go on: {}", told::system(&error)),
+        )
+    };
     let (input, herald) = daemon::enter().map_err(failed)?;
     sys::set_umask(0o077);
     Hardening::apply();

@@ -7,6 +7,7 @@ use super::paths::Places;
 use crate::crypto::DeviceKey;
 use crate::session::private;
 use crate::store::Store;
+use crate::told;
 use crate::wallet::{NewDevice, Wallet};
 use std::fs;
 use std::time::Duration;
@@ -42,8 +43,9 @@ pub(super) fn take(
             Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "{} is of no use any more: {error}; delete it",
-                    file.display()
+                    "{} is of no use any more: delete it ({})",
+                    file.display(),
+                    told::system(&error)
                 ),
             ))
         }

@@ -7,6 +7,7 @@ use super::session::Setup;
 use super::unmount::{self, Asked};
 use crate::session::sys::{self, KeptSignals};
 use crate::session::{mountpoint, private, registry};
+use crate::told;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -37,7 +38,8 @@ pub(super) fn run(global: &Global, args: Exec) -> Result<(), Failure> {
     // Not what the command would inherit: its limits are its own.
     if let Err(error) = sys::forbid_tracing() {
         note(&format!(
-            "tracing of this process is not forbidden: {error}"
+            "tracing of this process is not forbidden: {}",
+            told::system(&error)
         ));
     }
     let setup = Setup::load(global, args.session)?;
@@ -85,7 +87,12 @@ impl Drop for Made {
 /// Runs the command to its end and hands signals on to it meanwhile. Gives its exit code, or 128 and
 /// the signal that ended it.
 fn command(command: &[OsString], dir: &Path) -> Result<u8, Failure> {
-    let failed = |error: io::Error| Failure::new(Exit::Failed, format!("exec: {error}"));
+    let failed = |error: io::Error| {
+        Failure::new(
+            Exit::Failed,
+            format!("the command cannot be waited for: {}", told::system(&error)),
+        )
+    };
     let mut kept = HANDED_ON.to_vec();
     kept.push(libc::SIGCHLD);
     let signals = KeptSignals::keep(&kept).map_err(failed)?;
@@ -98,7 +105,11 @@ fn command(command: &[OsString], dir: &Path) -> Result<u8, Failure> {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
-            note(&format!("{}: {error}", Path::new(program).display()));
+            note(&format!(
+                "{}: {}",
+                Path::new(program).display(),
+                not_run(&error)
+            ));
             return Ok(match error.kind() {
                 io::ErrorKind::NotFound => 127,
                 _ => 126,
@@ -167,5 +178,16 @@ fn sweep(runtime: &Path) {
             let _ = mountpoint::clear(&entry.path());
             let _ = fs::remove_dir(entry.path());
         }
+    }
+}
+
+/// Why a program cannot be executed.
+fn not_run(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such program: see its name, and PATH".into(),
+        io::ErrorKind::PermissionDenied => {
+            "it cannot be executed: see its mode (`chmod +x`)".into()
+        }
+        _ => told::system(error),
     }
 }

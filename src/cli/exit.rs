@@ -1,6 +1,7 @@
 //! How the program ends: the numbered list of exit codes, a promise to scripts. A number that is
 //! given up is not used again.
 
+use crate::told;
 use std::fmt;
 use std::io;
 
@@ -110,7 +111,10 @@ pub fn print(text: &str) -> Result<(), Failure> {
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::new(Exit::Failed, format!("standard output: {error}")),
+        _ => Failure::new(
+            Exit::Failed,
+            format!("standard output: {}", told::system(&error)),
+        ),
     })
 }
 

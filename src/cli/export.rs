@@ -11,6 +11,7 @@ use super::unlocked::{Before, Unlocked};
 use crate::crypto::{OsRandom, SecretWalletKey};
 use crate::session::harden::Hardening;
 use crate::session::private;
+use crate::told;
 use crate::wallet::export::{Form, Leaving, Written, bitwarden, csv, json};
 use crate::wallet::{Clock, Field, SystemClock};
 use clap::{Args, ValueEnum};
@@ -115,7 +116,7 @@ fn check_target(args: &Export) -> Result<(), Failure> {
     }
     match std::fs::symlink_metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(file, &error)),
+        Err(error) => Err(failed(file, &told::system(&error))),
         Ok(_) => Err(failed(
             file,
             &"it is there already; name another file, or delete it",
@@ -222,6 +223,9 @@ fn show(format: Format, secrets: &[Leaving], bytes: &[u8]) -> Result<(), Failure
     let shown = out.write_all(bytes).and_then(|()| out.flush());
     shown.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::new(Exit::Failed, format!("standard output: {error}")),
+        _ => Failure::new(
+            Exit::Failed,
+            format!("standard output: {}", told::system(&error)),
+        ),
     })
 }

@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure, note};
 use crate::crypto::OsRandom;
 use crate::crypto::generate::{Generated, characters, words};
 use crate::session::harden::Hardening;
+use crate::told;
 use std::io::{self, IsTerminal, Write};
 
 /// Characters of a password, if nothing is said of it: more than 120 bits.
@@ -27,7 +28,10 @@ pub(super) fn run(args: &Generate) -> Result<(), Failure> {
     });
     written.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::new(Exit::Failed, format!("standard output: {error}")),
+        _ => Failure::new(
+            Exit::Failed,
+            format!("standard output: {}", told::system(&error)),
+        ),
     })?;
     if io::stderr().is_terminal() {
         note(&format!("{bits:.0} bits of entropy"));

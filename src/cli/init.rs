@@ -12,6 +12,7 @@ use super::setup::{Setup, Steps};
 use super::{device, policy, prompt, questions, store};
 use crate::session::harden::Hardening;
 use crate::store::{AccessKey, Store, StoreError};
+use crate::told;
 use crate::wallet::{Options, Wallet, WalletError};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -39,7 +40,12 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+        .map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("no threads can be had: {}", told::system(&error)),
+            )
+        })?;
     let ask = args.store.is_none() && prompt::possible();
     if ask {
         questions::begin(wallet);
@@ -100,7 +106,10 @@ fn find(
             // Said in full, so that another environment finds the same file.
             let path = config.local_file(places, wallet);
             config.path = Some(std::path::absolute(&path).map_err(|error| {
-                Failure::new(Exit::Usage, format!("{}: {error}", path.display()))
+                Failure::new(
+                    Exit::Usage,
+                    format!("{}: {}", path.display(), told::system(&error)),
+                )
             })?);
         }
         let looked = runtime.block_on(async {

@@ -12,6 +12,7 @@ use crate::session::events::Leash;
 use crate::session::harden::Hardening;
 use crate::session::live::Ended;
 use crate::session::{log, mountpoint, notify, private, sys};
+use crate::told;
 use crate::wallet::Told;
 use std::fs;
 use std::io;
@@ -68,7 +69,7 @@ fn background(global: &Global, args: Mount) -> Result<(), Failure> {
     let (input, herald) = daemon::enter().map_err(|error| {
         Failure::new(
             Exit::Failed,
-            format!("cannot go to the background: {error}"),
+            format!("cannot go to the background: {}", told::system(&error)),
         )
     })?;
     let made_for_a_command = args.leash.then(|| args.dir.clone());
@@ -107,7 +108,10 @@ fn begin(
     log::to_file(&setup.log_file(), setup.level())?;
     let leash = match args.leash {
         true => Some(Leash::new(input.try_clone().map_err(|error| {
-            Failure::new(Exit::Failed, format!("standard input: {error}"))
+            Failure::new(
+                Exit::Failed,
+                format!("standard input: {}", told::system(&error)),
+            )
         })?)),
         false => None,
     };

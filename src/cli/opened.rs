@@ -9,6 +9,7 @@ use crate::crypto::{DeviceKey, RecoveryKey, SecretBytes};
 use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::store::Store;
+use crate::told;
 use crate::wallet::{Findings, Options, Seen, Wallet};
 use std::sync::Arc;
 
@@ -19,7 +20,12 @@ pub(super) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+        .map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("no threads can be had: {}", told::system(&error)),
+            )
+        })?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done
@@ -60,6 +66,7 @@ impl Access {
     /// How its wallet is opened.
     pub(super) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
+            history: self.config.history(),
             progress: Arc::new(progress::loading()),
             replica: store::replica(&self.config, &self.places, &self.name)?,
             ..Options::default()

@@ -6,6 +6,7 @@ use super::exit::{Exit, Failure};
 use super::{prompt, strength};
 use crate::crypto::{SecretBytes, check_strength};
 use crate::session::sys;
+use crate::told;
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
@@ -117,7 +118,10 @@ impl Source {
             (Some(number), _) => {
                 let taken = sys::take_descriptor(number).map_err(|error| {
                     let option = which.option();
-                    Failure::new(Exit::Usage, format!("{option}-fd {number}: {error}"))
+                    Failure::new(
+                        Exit::Usage,
+                        format!("{option}-fd {number}: {}", told::system(&error)),
+                    )
                 })?;
                 From::Descriptor(taken.into())
             }
@@ -147,7 +151,7 @@ impl Source {
     pub fn existing(self) -> Result<SecretBytes, Failure> {
         let which = self.which;
         match self.from {
-            From::Terminal => typed(&format!("{}: ", capital(which.name()))),
+            From::Terminal => typed(which, &format!("{}: ", capital(which.name()))),
             From::Command(command) => said(which, &command),
             From::Descriptor(file) => handed(which, file),
         }
@@ -169,12 +173,12 @@ impl Source {
         let mut tries = 0;
         loop {
             tries += 1;
-            let password = typed(&format!("New {}: ", which.name()))?;
+            let password = typed(which, &format!("New {}: ", which.name()))?;
             let problem = match check_strength(&password) {
                 Err(weakness) => weak(which, &weakness),
                 Ok(()) => {
                     super::exit::note(&strength::advice(&password));
-                    let again = prompt::hidden("The same again, or empty to choose another: ")?;
+                    let again = hidden(which, "The same again, or empty to choose another: ")?;
                     if again.ct_eq(&password) {
                         return Ok(password);
                     }
@@ -204,8 +208,22 @@ fn weak(which: Which, weakness: &crate::crypto::Weakness) -> Failure {
     Failure::new(Exit::Failed, message)
 }
 
-fn typed(prompt: &str) -> Result<SecretBytes, Failure> {
-    let password = prompt::hidden(prompt)?;
+/// As [`prompt::hidden`]; says which options there are where there is no terminal.
+fn hidden(which: Which, prompt: &str) -> Result<SecretBytes, Failure> {
+    prompt::hidden(prompt).map_err(|failure| match failure.to_parts().0 {
+        Exit::Usage => {
+            let (name, option) = (which.name(), which.option());
+            let message = format!(
+                "there is no terminal to ask for the {name} on: give {option}-command or {option}-fd"
+            );
+            Failure::new(Exit::Usage, message)
+        }
+        _ => failure,
+    })
+}
+
+fn typed(which: Which, prompt: &str) -> Result<SecretBytes, Failure> {
+    let password = hidden(which, prompt)?;
     match password.len() {
         0 => Err(Failure::new(
             Exit::Failed,
@@ -217,7 +235,7 @@ fn typed(prompt: &str) -> Result<SecretBytes, Failure> {
 }
 
 fn too_long() -> Failure {
-    let message = format!("a password has at most {PASSWORD_BYTES} bytes");
+    let message = format!("a password has at most {PASSWORD_BYTES} bytes: choose a shorter one");
     Failure::new(Exit::Failed, message)
 }
 
@@ -233,15 +251,17 @@ fn said(which: Which, command: &OsString) -> Result<SecretBytes, Failure> {
         .arg(command)
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| failed(&format_args!("sh cannot be run: {error}")))?;
+        .map_err(|error| failed(&format_args!("sh cannot be run: {}", told::system(&error))))?;
     let output = child.stdout.take().expect("it is piped");
     // Everything it says is read, so that it does not fail for want of a reader.
     let heard = bounded(output, OUTPUT_BYTES, |_| false);
     if heard.is_err() {
         let _ = child.kill();
     }
-    let status = child.wait().map_err(|error| failed(&error))?;
-    let heard = heard.map_err(|error| failed(&error))?;
+    let status = child
+        .wait()
+        .map_err(|error| failed(&told::system(&error)))?;
+    let heard = heard.map_err(|error| failed(&told::system(&error)))?;
     if !status.success() {
         return Err(failed(&format_args!(
             "the command failed ({status}); run it by itself to see why"
@@ -260,7 +280,7 @@ fn handed(which: Which, file: File) -> Result<SecretBytes, Failure> {
         Failure::new(Exit::Failed, format!("{option}-fd: {why}"))
     };
     let heard = bounded(file, OUTPUT_BYTES, |said| said.contains(&b'\n'));
-    let heard = heard.map_err(|error| failed(&error))?;
+    let heard = heard.map_err(|error| failed(&told::system(&error)))?;
     match first_line(&heard)? {
         Some(password) => Ok(password),
         None => Err(failed(&"its first line is empty")),

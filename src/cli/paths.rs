@@ -1,6 +1,7 @@
 //! Where walletfs keeps what is its own on this machine (XDG Base Directory Specification 0.8).
 
 use super::exit::{Exit, Failure};
+use crate::told;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,10 @@ impl Places {
         let (config, state, data) = match config_dir {
             Some(dir) => {
                 let dir = std::path::absolute(dir).map_err(|error| {
-                    Failure::new(Exit::Usage, format!("{}: {error}", dir.display()))
+                    Failure::new(
+                        Exit::Usage,
+                        format!("{}: {}", dir.display(), told::system(&error)),
+                    )
                 })?;
                 (dir.clone(), dir.join("state"), dir.join("data"))
             }

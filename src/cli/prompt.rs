@@ -3,6 +3,7 @@
 use super::exit::{Exit, Failure};
 use crate::crypto::SecretBytes;
 use crate::session::sys;
+use crate::told;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Whether there is somebody to ask.
@@ -20,14 +21,13 @@ pub(super) fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
         Ok(typed) => Ok(SecretBytes::new(typed.into_bytes())),
         Err(error) => Err(match error.kind() {
             io::ErrorKind::Interrupted => Failure::Interrupted,
-            io::ErrorKind::UnexpectedEof => Failure::new(Exit::Failed, "the input ended"),
+            io::ErrorKind::UnexpectedEof => Failure::new(
+                Exit::Failed,
+                "the input ended before the answer; nothing was changed",
+            ),
             _ => Failure::new(
                 Exit::Usage,
-                format!(
-                    "there is no terminal to ask for a password on ({error}); give \
-                     --memorable-password-command or --memorable-password-fd, and for the device \
-                     password likewise (see `walletfs help`)"
-                ),
+                "there is no terminal to ask on: give what is asked for by an option (`walletfs help`)",
             ),
         }),
     }
@@ -37,18 +37,26 @@ pub(super) fn hidden(prompt: &str) -> Result<SecretBytes, Failure> {
 pub(super) fn ask(question: &str) -> Result<Option<String>, Failure> {
     let mut out = io::stderr();
     let asked = write!(out, "{question}: ").and_then(|()| out.flush());
-    asked.map_err(|error| Failure::new(Exit::Failed, format!("standard error: {error}")))?;
+    asked.map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("standard error: {}", told::system(&error)),
+        )
+    })?;
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     match read {
-        Ok(0) => Err(Failure::new(Exit::Failed, "the input ended")),
+        Ok(0) => Err(Failure::new(
+            Exit::Failed,
+            "the input ended before the answer; nothing was changed",
+        )),
         Ok(_) => {
             let answer = answer.trim();
             Ok((!answer.is_empty()).then(|| answer.to_owned()))
         }
         Err(error) => Err(Failure::new(
             Exit::Failed,
-            format!("standard input: {error}"),
+            format!("standard input: {}", told::system(&error)),
         )),
     }
 }

@@ -4,6 +4,7 @@ use super::args::{Global, RecoveryKey as Args};
 use super::exit::{Exit, Failure, note};
 use super::opened::{self, Access};
 use crate::crypto::{OsRandom, RecoveryKey};
+use crate::told;
 use std::io::{self, Write};
 
 /// Runs the command.
@@ -34,7 +35,10 @@ pub(super) fn show(key: &RecoveryKey) -> Result<(), Failure> {
         .write_all(key.words().expose())
         .and_then(|()| out.flush());
     shown.map_err(|error| {
-        let message = format!("standard output: {error}; nothing was changed");
+        let message = format!(
+            "standard output: {}; nothing was changed",
+            told::system(&error)
+        );
         Failure::new(Exit::Failed, message)
     })
 }

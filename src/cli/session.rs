@@ -16,6 +16,7 @@ use crate::session::live::{self, Ended, Session};
 use crate::session::log::Level;
 use crate::session::mountpoint::Claim;
 use crate::session::private;
+use crate::told;
 use crate::wallet::{Options, Seen, State, Told, Wallet};
 use std::ffi::OsString;
 use std::io::{self, PipeWriter};
@@ -80,8 +81,12 @@ impl<'a> Setup<'a> {
         let Some(path) = self.args.audit.as_ref().or(self.config.audit.as_ref()) else {
             return Ok(None);
         };
-        let whole = std::path::absolute(path)
-            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())));
+        let whole = std::path::absolute(path).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                format!("{}: {}", path.display(), told::system(&error)),
+            )
+        });
         Ok(Some(whole?))
     }
 
@@ -109,7 +114,8 @@ impl<'a> Setup<'a> {
             Err(error) => Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "the background process did not say that it mounted: {error}; {} may say more",
+                    "the background process did not say that it mounted: {}; {} may say more",
+                    told::system(&error),
                     self.log_file().display()
                 ),
             )),
@@ -163,7 +169,12 @@ impl<'a> Setup<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+            .map_err(|error| {
+                Failure::new(
+                    Exit::Failed,
+                    format!("no threads can be had: {}", told::system(&error)),
+                )
+            })?;
         let ended = runtime.block_on(self.session(particular, hardening, password, loading, ready));
         // Some thread may be held up by the kernel or the network; the process leaves all the same.
         runtime.shutdown_background();
@@ -225,6 +236,7 @@ impl<'a> Setup<'a> {
         Ok(Options {
             cache_ttl: cache_ttl.map_or(defaults.cache_ttl, |seconds| seconds.duration()),
             read_only: self.args.read_only,
+            history: self.config.history(),
             progress,
             replica: store::replica(&self.config, &self.places, &self.global.wallet)?,
             ..defaults

@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure, print};
 use crate::crypto::SecretBytes;
 use crate::session::harden::Hardening;
 use crate::session::sys;
+use crate::told;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
@@ -53,7 +54,12 @@ fn estimate(password: &SecretBytes) -> io::Result<String> {
 /// The second process.
 pub(super) fn run() -> Result<(), Failure> {
     Hardening::apply();
-    let failed = |error| Failure::new(Exit::Failed, format!("standard input: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Exit::Failed,
+            format!("standard input: {}", told::system(&error)),
+        )
+    };
     sys::close_inherited().map_err(failed)?;
     let mut password = Zeroizing::new(Vec::new());
     let read = io::stdin().take(PASSWORD_BYTES).read_to_end(&mut password);

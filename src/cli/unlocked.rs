@@ -5,6 +5,7 @@ use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::opened::Access;
 use crate::crypto::{DeviceKey, SecretBytes};
+use crate::told;
 use crate::wallet::Wallet;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -23,7 +24,12 @@ impl Before {
             .worker_threads(2)
             .enable_all()
             .build()
-            .map_err(|error| Failure::new(Exit::Failed, format!("no threads: {error}")))?;
+            .map_err(|error| {
+                Failure::new(
+                    Exit::Failed,
+                    format!("no threads can be had: {}", told::system(&error)),
+                )
+            })?;
         let (access, key) = runtime.block_on(async {
             let access = Access::new(global).await?;
             let key = access.key().await?;

@@ -15,13 +15,20 @@ use std::fmt;
 use std::iter::Peekable;
 use zeroize::Zeroizing;
 
-/// How deep arrays and maps may nest. Format 1 needs 3; the rest is for keys of later versions.
+/// How deep arrays and maps may nest. Format 1 needs 5; the rest is for keys of later versions.
 const MAX_DEPTH: u8 = 16;
 
 /// What a map held under keys that this version does not know, kept to be written back. Wiped on
 /// drop: it may be a part of a secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Unknown(BTreeMap<u64, Zeroizing<Vec<u8>>>);
+
+impl Unknown {
+    /// Whether there were none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 #[cfg(test)]
 impl Unknown {
@@ -235,6 +242,16 @@ pub(crate) fn write(write: impl Fn(&mut Encoder<Sink>) -> Written) -> Vec<u8> {
     bytes
 }
 
+/// Bytes of the document that `write` writes.
+pub(crate) fn len(write: impl Fn(&mut Encoder<Sink>) -> Written) -> usize {
+    let mut encoder = Encoder::new(Sink::Count(0));
+    write(&mut encoder).expect("a sink takes everything");
+    match encoder.into_writer() {
+        Sink::Count(len) => len,
+        Sink::Fill(_) => unreachable!("the sink that went in comes out"),
+    }
+}
+
 /// Writes a map whose unknown keys go back to their places among the known ones.
 pub(crate) struct MapWriter<'a> {
     encoder: &'a mut Encoder<Sink>,
@@ -264,6 +281,12 @@ impl<'a> MapWriter<'a> {
             self.entry(*unknown, value)?;
         }
         self.encoder.u64(key)
+    }
+
+    /// Writes a known key and its value, which is encoded already.
+    pub(crate) fn raw(&mut self, key: u64, value: &[u8]) -> Written {
+        let Ok(()) = self.key(key)?.writer_mut().write_all(value);
+        Ok(())
     }
 
     /// Writes what remains of the unknown keys.

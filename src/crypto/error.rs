@@ -7,7 +7,10 @@ use super::KdfParams;
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CryptoError {
     /// No slot's proof fits these two passwords.
-    #[error("wrong memorable password, or this device's key is not this wallet's")]
+    #[error(
+        "wrong memorable password, or this device's key is not this wallet's: try again; if the \
+         device password was changed elsewhere, `walletfs init --rejoin`"
+    )]
     WrongPassword,
     /// No slot's proof fits this recovery key.
     #[error(

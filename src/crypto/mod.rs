@@ -15,6 +15,7 @@ mod kdf;
 mod keyring;
 pub mod padding;
 mod password;
+mod pool;
 mod random;
 mod recent;
 mod recovery;

@@ -1,6 +1,7 @@
 //! [`SecretBytes`] and [`Key`]: bytes that are wiped when dropped, that cannot be printed or cloned
 //! by accident, and that compare in constant time.
 
+use super::pool;
 use std::sync::OnceLock;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -13,6 +14,7 @@ static ON_SECRET: OnceLock<fn(&[u8])> = OnceLock::new();
 /// decides.
 pub fn on_secret(notice: fn(&[u8])) {
     ON_SECRET.get_or_init(|| notice);
+    pool::forget();
 }
 
 /// Tells of memory that is about to hold a secret.
@@ -25,39 +27,75 @@ pub(crate) fn announce(bytes: &[u8]) {
 }
 
 /// A value, a password, a plaintext. Wiped on drop.
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
+pub struct SecretBytes {
+    bytes: Vec<u8>,
+    /// The buffer is one of [`pool`]'s.
+    pooled: bool,
+}
 
 impl SecretBytes {
     /// Takes the bytes over. The caller leaves no other copy behind, so `bytes` should never have
     /// been reallocated.
     pub fn new(bytes: Vec<u8>) -> Self {
         announce(&bytes);
-        SecretBytes(Zeroizing::new(bytes))
+        SecretBytes {
+            bytes,
+            pooled: false,
+        }
+    }
+
+    /// A copy of these bytes.
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        match pool::take(bytes.len()) {
+            Some(mut buffer) => {
+                buffer.extend_from_slice(bytes);
+                SecretBytes {
+                    bytes: buffer,
+                    pooled: true,
+                }
+            }
+            None => SecretBytes::new(bytes.to_vec()),
+        }
+    }
+
+    /// The bytes, to be changed in their place or shortened: whoever makes them longer leaves a copy
+    /// behind.
+    pub(super) fn in_place(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 
     /// The bytes themselves.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// Length in bytes. Not a secret.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     /// A copy, on purpose.
     pub fn duplicate(&self) -> SecretBytes {
-        SecretBytes::new(self.expose().to_vec())
+        SecretBytes::copy_of(self.expose())
     }
 
     /// Compares in a time that depends on the lengths alone.
     pub fn ct_eq(&self, other: &SecretBytes) -> bool {
         self.expose().ct_eq(other.expose()).into()
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        match self.pooled {
+            true => pool::give(std::mem::take(&mut self.bytes)),
+            false => self.bytes.zeroize(),
+        }
     }
 }
 

@@ -197,7 +197,7 @@ fn key(text: &[u8]) -> Result<SecretBytes, TotpError> {
     let mut bytes = Zeroizing::new(vec![0; len.map_err(|_| TotpError::NotBase32)?]);
     let written = base32.decode_mut(&letters, &mut bytes);
     written.map_err(|_| TotpError::NotBase32)?;
-    Ok(SecretBytes::new(std::mem::take(&mut *bytes)))
+    Ok(SecretBytes::copy_of(&bytes))
 }
 
 fn base32() -> Encoding {

@@ -85,7 +85,10 @@ impl Vault {
         version: u64,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-        Ok(self.open(id, &self.aad_meta(id, version), sealed)?.0)
+        let sealed = Sealed::read(sealed)?;
+        let mut plain = Zeroizing::new(sealed.body.to_vec());
+        self.open(id, &self.aad_meta(id, version), &sealed, &mut plain)?;
+        Ok(plain)
     }
 
     /// Seals the data of an item.
@@ -96,8 +99,10 @@ impl Vault {
     /// Opens what [`Vault::seal_data`] sealed for the same id. The caller has compared its hash with
     /// the one in meta: any earlier data of this id opens too.
     pub fn open_data(&self, id: &str, sealed: &[u8]) -> Result<SecretBytes, CryptoError> {
-        let mut plain = self.open(id, &self.aad_data(id), sealed)?.0;
-        Ok(SecretBytes::new(std::mem::take(&mut plain)))
+        let sealed = Sealed::read(sealed)?;
+        let mut plain = SecretBytes::copy_of(sealed.body);
+        self.open(id, &self.aad_data(id), &sealed, plain.in_place())?;
+        Ok(plain)
     }
 
     /// Seals the head's data; `meta` is the head's meta as it will be stored, `generation` the
@@ -115,7 +120,9 @@ impl Vault {
         meta: &[u8],
         sealed: &[u8],
     ) -> Result<(HeadData, u32), CryptoError> {
-        let (plain, epoch) = self.open(HEAD, &self.aad_head(generation, meta), sealed)?;
+        let sealed = Sealed::read(sealed)?;
+        let mut plain = Zeroizing::new(sealed.body.to_vec());
+        let epoch = self.open(HEAD, &self.aad_head(generation, meta), &sealed, &mut plain)?;
         Ok((HeadData::decode(&plain)?, epoch))
     }
 
@@ -163,30 +170,21 @@ impl Vault {
         sealed.into()
     }
 
+    /// Opens into `plain`, which holds nothing yet, and gives the epoch.
     fn open(
         &self,
         id: &str,
         aad: &[u8],
-        sealed: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, u32), CryptoError> {
-        if sealed.len() > MAX_SEALED {
-            return Err(CryptoError::Malformed("longer than an item may be"));
-        }
-        let (&format, rest) = sealed.split_first().ok_or(CUT_SHORT)?;
-        if format != FORMAT {
-            return Err(CryptoError::UnknownFormat(format.into()));
-        }
-        let (epoch, rest) = rest.split_first_chunk::<4>().ok_or(CUT_SHORT)?;
-        let (nonce, rest) = rest.split_first_chunk::<12>().ok_or(CUT_SHORT)?;
-        let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(CUT_SHORT)?;
-        let epoch = u32::from_be_bytes(*epoch);
-        let cipher = self.cipher(self.keyring.master(epoch)?, id);
-        let mut plain = Zeroizing::new(body.to_vec());
+        sealed: &Sealed<'_>,
+        plain: &mut Vec<u8>,
+    ) -> Result<u32, CryptoError> {
+        let cipher = self.cipher(self.keyring.master(sealed.epoch)?, id);
+        let (nonce, tag) = (sealed.nonce.into(), sealed.tag.into());
         cipher
-            .decrypt_inout_detached(nonce.into(), aad, plain.as_mut_slice().into(), tag.into())
+            .decrypt_inout_detached(nonce, aad, plain.as_mut_slice().into(), tag)
             .map_err(|_| CryptoError::NotAuthentic)?;
-        padding::unpad(&mut plain)?;
-        Ok((plain, epoch))
+        padding::unpad(plain)?;
+        Ok(sealed.epoch)
     }
 
     fn cipher(&self, master: &Key, id: &str) -> Aes256Gcm {
@@ -219,6 +217,35 @@ impl Vault {
     fn aad(&self, label: &[u8], id: &str) -> Vec<u8> {
         let (wallet_len, id_len) = (lp(&self.wallet_id), lp(id.as_bytes()));
         [label, &wallet_len, &self.wallet_id, &id_len, id.as_bytes()].concat()
+    }
+}
+
+/// The parts of a seal.
+struct Sealed<'a> {
+    epoch: u32,
+    nonce: &'a [u8; 12],
+    body: &'a [u8],
+    tag: &'a [u8; TAG],
+}
+
+impl<'a> Sealed<'a> {
+    fn read(sealed: &'a [u8]) -> Result<Self, CryptoError> {
+        if sealed.len() > MAX_SEALED {
+            return Err(CryptoError::Malformed("longer than an item may be"));
+        }
+        let (&format, rest) = sealed.split_first().ok_or(CUT_SHORT)?;
+        if format != FORMAT {
+            return Err(CryptoError::UnknownFormat(format.into()));
+        }
+        let (epoch, rest) = rest.split_first_chunk::<4>().ok_or(CUT_SHORT)?;
+        let (nonce, rest) = rest.split_first_chunk::<12>().ok_or(CUT_SHORT)?;
+        let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(CUT_SHORT)?;
+        Ok(Sealed {
+            epoch: u32::from_be_bytes(*epoch),
+            nonce,
+            body,
+            tag,
+        })
     }
 }
 

@@ -488,7 +488,7 @@ fn conflict_key(field: &Field, time: &str, attempt: u32) -> String {
 }
 
 /// A time as `2026-11-24T150945Z` (ISO 8601, without the colons that some systems forbid in names).
-fn utc(ns: i64) -> String {
+pub(super) fn utc(ns: i64) -> String {
     let format = time::macros::format_description!("[year]-[month]-[day]T[hour][minute][second]Z");
     time::OffsetDateTime::from_unix_timestamp_nanos(ns.into())
         .ok()

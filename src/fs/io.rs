@@ -24,7 +24,7 @@ impl Slice {
     /// A part of `bytes`, of which nothing else is copied.
     pub(super) fn part(bytes: &[u8], offset: u64, size: usize) -> Self {
         let part = &bytes[range(bytes.len(), offset, size)];
-        Slice::of(SecretBytes::new(part.to_vec()), 0, part.len())
+        Slice::of(SecretBytes::copy_of(part), 0, part.len())
     }
 
     fn of(value: SecretBytes, offset: u64, size: usize) -> Self {

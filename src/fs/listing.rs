@@ -85,6 +85,9 @@ impl Fs {
                 if node != Node::Own(Own::Control) {
                     self.freshen().await?;
                 }
+                if let Node::Own(own) = &node {
+                    self.know_history(own).await?;
+                }
                 if let Node::Secret(secret) = node {
                     self.part_from_replaced_in(secret).await;
                 }
@@ -93,6 +96,9 @@ impl Fs {
                 names
             }
         };
+        if plus && let Ok(Node::Own(own)) = self.node(dir) {
+            self.know_history(&own).await?;
+        }
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(names.len());
@@ -242,9 +248,7 @@ impl Fs {
                     .map(|s| s.meta.domain.clone());
                 domain.map_or(Ino::ROOT, |domain| self.number(&Node::Domain(domain)))
             }
-            Node::Own(own) => own
-                .parent()
-                .map_or(Ino::ROOT, |parent| self.number(&Node::Own(parent))),
+            Node::Own(own) => self.own_parent(own),
             _ => Ino::ROOT,
         }
     }

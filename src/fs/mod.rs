@@ -29,7 +29,7 @@
 //!
 //! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then
 //! one of `files`, `unsaved`, `handles`, `listings`, `domains`, then one file's state, then
-//! `inodes`, then the wallet's view. `look`, `lately` and `totp_error` are taken with no other. None but `turn` is held across an await.
+//! `inodes`, then the wallet's view. `look`, `lately`, `history` and `totp_error` are taken with no other. None but `turn` is held across an await.
 
 mod attr;
 mod buffer;
@@ -122,6 +122,8 @@ pub struct Fs {
     made_ns: i64,
     look: Mutex<Option<Look>>,
     lately: Mutex<Lately>,
+    /// What there is of some secrets' history.
+    history: Mutex<own::history::Remembered>,
     /// Why the last one-time code that was asked for could not be made.
     totp_error: Mutex<Option<TotpError>>,
     next_fh: AtomicU64,
@@ -145,6 +147,7 @@ impl Fs {
             made_ns,
             look: Mutex::new(None),
             lately: Mutex::default(),
+            history: Mutex::default(),
             totp_error: Mutex::default(),
             next_fh: AtomicU64::new(1),
         })
@@ -159,6 +162,7 @@ impl Fs {
         // The names that these hold go too.
         self.domains().clear();
         self.forget_lately();
+        *self.history_known() = Default::default();
         *self.times() = Times::new(self.made_ns);
         *self.inodes.write().expect(LOCK) = Inodes::new();
     }

@@ -32,6 +32,9 @@ impl Fs {
         if dir != control && !(dir == Node::Root && name == names::CONTROL.as_bytes()) {
             self.freshen_for(tid).await?;
         }
+        if let Node::Own(own) = &dir {
+            self.know_history(own).await?;
+        }
         let node = self.child(&dir, name)?;
         if let Node::File(place) = &node {
             self.part_from_replaced(place).await;
@@ -55,6 +58,12 @@ impl Fs {
             // The kernel asks before it passes to `.walletfs/status`, which says what is wrong.
             Node::Root => drop(self.freshen_for(tid).await),
             _ => self.freshen_for(tid).await?,
+        }
+        if let Node::Own(own) = &node
+            && let Err(e) = self.know_history(own).await
+            && e.errno != Errno::ENOENT
+        {
+            return Err(e);
         }
         if let Node::File(place) = &node {
             self.part_from_replaced(place).await;

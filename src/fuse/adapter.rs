@@ -30,16 +30,17 @@ const MAX_WRITE: u32 = 128 << 10;
 const MAX_BACKGROUND: u16 = 64;
 
 /// What is asked of the kernel, where it has it.
-const WANTED: [InitFlags; 5] = [
+const WANTED: [InitFlags; 4] = [
     // Lookups and listings of one directory at the same time.
     InitFlags::FUSE_PARALLEL_DIROPS,
     // O_TRUNC comes with the open, so that a truncation and what follows are one change.
     InitFlags::FUSE_ATOMIC_O_TRUNC,
     // Shared mappings of files that bypass the page cache.
     InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
-    // Listings with attributes, where `ls -l` would ask for each next.
+    // Listings with attributes, always: what they cost is less than the kernel's guess whether they
+    // will be asked for (FUSE_READDIRPLUS_AUTO) saves, which is wrong for all but the first entries of
+    // `ls -l`, `find` and `grep -r` in a large directory.
     InitFlags::FUSE_DO_READDIRPLUS,
-    InitFlags::FUSE_READDIRPLUS_AUTO,
 ];
 
 pub(super) struct Adapter {

@@ -49,7 +49,8 @@ impl Hardening {
         let mut hardening = Hardening::default();
         if let Err(error) = sys::forbid_dumps() {
             hardening.add(format!(
-                "core dumps and tracing of the process are not forbidden: {error}"
+                "core dumps and tracing of the process are not forbidden: {}",
+                crate::told::system(&error)
             ));
         }
         match sys::lock_memory() {
@@ -62,7 +63,10 @@ impl Hardening {
                     limit / 1024
                 ));
             }
-            Err(error) => hardening.add(format!("memory may reach swap: {error}")),
+            Err(error) => hardening.add(format!(
+                "memory may reach swap: {}",
+                crate::told::system(&error)
+            )),
         }
         if sys::euid() == 0 {
             hardening.add(

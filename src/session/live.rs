@@ -66,7 +66,7 @@ pub enum SessionError {
     /// The kernel or fusermount3 refused.
     #[error(
         "cannot mount on {dir}: {why}; see that FUSE is there (`ls -l /dev/fuse`, and the package \
-         fuse3 for fusermount3)", dir = .dir.display(), why = .source.to_string().trim_end()
+         fuse3 for fusermount3)", dir = .dir.display(), why = crate::told::system(.source)
     )]
     Mount {
         /// The directory.
@@ -75,7 +75,7 @@ pub enum SessionError {
         source: io::Error,
     },
     /// The system refused something else.
-    #[error("the session cannot begin: {0}")]
+    #[error("the session cannot begin: {why}", why = crate::told::system(.0))]
     Io(#[from] io::Error),
 }
 

@@ -46,7 +46,10 @@ pub(super) fn watch(late: Late) -> mpsc::Receiver<Event> {
     tokio::spawn(async move {
         match tokio::time::timeout(ANSWER, Listener::new(&late)).await {
             Ok(Ok(listener)) => listener.listen(events, &late).await,
-            Ok(Err(error)) => late.add(unheard(&format!("no login manager on D-Bus: {error}"))),
+            Ok(Err(error)) => {
+                let why = crate::told::without_number(&error.to_string());
+                late.add(unheard(&format!("no login manager on D-Bus: {why}")));
+            }
             Err(_) => late.add(unheard("the login manager does not answer")),
         }
     });
@@ -83,7 +86,8 @@ impl Listener {
             Ok(answer) => answer.body().deserialize().ok(),
             Err(error) => {
                 late.add(format!(
-                    "the machine may sleep before the wallet is locked ({error})"
+                    "the machine may sleep before the wallet is locked ({})",
+                    crate::told::without_number(&error.to_string())
                 ));
                 None
             }

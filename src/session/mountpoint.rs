@@ -18,6 +18,9 @@ const OPEN: u32 = 0o700;
 /// Longest wait for `fusermount3`, which does nothing that takes time.
 const HELPER_TIME: Duration = Duration::from_secs(5);
 
+/// The table of mounts that fusermount3 reads.
+const TABLE: &str = "/etc/mtab";
+
 /// Why nothing can be mounted on a directory. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum MountpointError {
@@ -43,7 +46,7 @@ pub enum MountpointError {
     #[error("no wallet is mounted on {0}; `walletfs status` shows what is mounted")]
     NotMounted(String),
     /// The system refused.
-    #[error("{0}: {1}")]
+    #[error("{0}: {why}", why = crate::told::system(.1))]
     Io(String, #[source] io::Error),
 }
 
@@ -221,7 +224,12 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("fusermount3: {error}")))?;
+        .map_err(|error| {
+            io::Error::other(format!(
+                "fusermount3 cannot be run: {}",
+                crate::told::system(&error)
+            ))
+        })?;
     let end = Instant::now() + HELPER_TIME;
     let status = loop {
         if let Some(status) = helper.try_wait()? {
@@ -236,6 +244,12 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
     };
     match status.success() {
         true => Ok(()),
+        // It looks up there who mounted, if it was built to: a system that was not started, such as
+        // a bare root for chroot, may have none.
+        false if !Path::new(TABLE).exists() => Err(io::Error::other(format!(
+            "fusermount3 unmounts nothing without {TABLE}, which this system lacks: as root, run \
+             `ln -s ../proc/self/mounts {TABLE}`"
+        ))),
         // Its only ordinary failure.
         false => Err(io::ErrorKind::ResourceBusy.into()),
     }

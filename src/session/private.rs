@@ -35,7 +35,7 @@ pub enum PrivateError {
     #[error("{path} is too large to be walletfs's; move it away", path = .0.display())]
     TooLarge(PathBuf),
     /// The system refused.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {why}", path = .path.display(), why = crate::told::system(.source))]
     Io {
         /// What was asked for.
         path: PathBuf,

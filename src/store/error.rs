@@ -7,7 +7,7 @@ pub enum StoreError {
     #[error("the store cannot be reached: {0}")]
     Unreachable(String),
     /// No answer within [`super::DEADLINE`].
-    #[error("the store did not answer within 10 s")]
+    #[error("the store did not answer within 10 s: see that the network is there, and try again")]
     Deadline,
     /// Throttled, or contended to the end of the deadline.
     #[error("the store is busy: {0}")]
@@ -22,10 +22,13 @@ pub enum StoreError {
     #[error("too large for the store: {0}")]
     TooLarge(String),
     /// The store answered something that no walletfs writes.
-    #[error("the store holds what walletfs does not write: {0}")]
+    #[error(
+        "the store holds what walletfs does not write: {0}; see that it is this wallet's, or restore a \
+         backup"
+    )]
     Invalid(String),
     /// The disk has no room for it; nothing was changed.
-    #[error("no space is left for {0}")]
+    #[error("no space is left for {0}: make room on its disk")]
     Full(String),
     /// Anything else: a damaged file, an answer out of protocol.
     #[error("the store failed: {0}")]

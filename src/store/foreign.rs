@@ -42,7 +42,9 @@ pub async fn sqlite(
     let read = move || super::sqlite::read_file(&path, table.as_deref(), columns);
     match tokio::task::spawn_blocking(read).await {
         Ok(rows) => rows,
-        Err(ended) => Err(StoreError::Failed(format!("reading the file: {ended}"))),
+        Err(_) => Err(StoreError::Failed(
+            "reading the file was cut short; try again".into(),
+        )),
     }
 }
 

@@ -135,15 +135,18 @@ impl Wallet {
             // A look at the head has found newer keys a moment ago.
             return Err(WalletError::Contended);
         }
-        let plan = edit.plan(&Ground {
+        let mut ground = Ground {
             snapshot: &held.snapshot,
             bodies: &bodies,
             open: &|body| open(vault, body),
             generation: next(tip)?,
             new_ids,
             now_ns: self.options.clock.wall_ns(),
+            history: self.options.history,
+            reseal: false,
             most_changes: self.store.limits().changes,
-        })?;
+        };
+        let plan = edit.plan(&ground)?;
         let applied = Applied {
             generation: tip.generation(),
             created: plan.created,
@@ -153,8 +156,19 @@ impl Wallet {
             return Ok((None, applied));
         }
         let date = self.options.date_ns();
-        let ready = seal(plan, vault, tip, &held.snapshot, &*self.store, date)?;
-        Ok((Some(ready), applied))
+        let seal = |plan| seal(plan, vault, tip, &held.snapshot, &*self.store, date);
+        let mut ready = seal(plan);
+        // History gives way: to longer names, whose item had its values as they were, and, all of
+        // it, to a commit of many secrets.
+        if let Err(WalletError::TooLarge) = ready {
+            ground.reseal = true;
+            ready = seal(edit.plan(&ground)?);
+        }
+        if let Err(WalletError::TooMany) = ready {
+            (ground.reseal, ground.history) = (true, 0);
+            ready = seal(edit.plan(&ground)?);
+        }
+        Ok((Some(ready?), applied))
     }
 
     /// The bodies that the plan of an edit needs. Loads when one of them moved.

@@ -1,6 +1,7 @@
 //! Secrets while they are edited: what each edit of a field expects, and what it leaves.
 
 use super::edit::{Expected, FieldChange, FieldEdit};
+use super::history::{History, Past};
 use super::plan::{Ground, Values, Write};
 use super::record::{Data, Field, FieldMeta, Meta};
 use super::snapshot::Snapshot;
@@ -20,25 +21,37 @@ pub(super) struct Draft {
     pub(super) meta: Meta,
     body: Body,
     /// Opened once a value matters.
-    data: Option<Data>,
+    open: Option<Open>,
     values_changed: bool,
+    /// Values that each field had before, and that are kept.
+    keep: usize,
+}
+
+/// The data of a secret while it is edited.
+struct Open {
+    data: Data,
+    history: History,
 }
 
 impl Draft {
-    pub(super) fn new(secret: &Secret, body: &Body) -> Draft {
+    pub(super) fn new(secret: &Secret, body: &Body, keep: usize) -> Draft {
         Draft {
             id: secret.id,
             version: secret.version,
             meta: secret.meta.clone(),
             body: body.clone(),
-            data: None,
+            open: None,
             values_changed: false,
+            keep,
         }
     }
 
     pub(super) fn into_write(self) -> Write {
-        let values = match self.data {
-            Some(data) if self.values_changed => Values::New(data),
+        let values = match self.open {
+            Some(Open { data, mut history }) if self.values_changed => {
+                history.bound(self.keep);
+                Values::New(data, history)
+            }
             _ => Values::Kept(self.body.data),
         };
         Write::Change {
@@ -51,23 +64,24 @@ impl Draft {
 
     /// Has the values sealed anew, as they are.
     pub(super) fn reseal(&mut self, ground: &Ground<'_>) -> Result<(), WalletError> {
-        self.data(ground)?;
+        self.open(ground)?;
         self.values_changed = true;
         Ok(())
     }
 
-    fn data(&mut self, ground: &Ground<'_>) -> Result<&mut Data, WalletError> {
-        let data = match self.data.take() {
-            Some(data) => data,
+    fn open(&mut self, ground: &Ground<'_>) -> Result<&mut Open, WalletError> {
+        let open = match self.open.take() {
+            Some(open) => open,
             None => {
                 let data = (ground.open)(&self.body)?;
                 if !data.values.keys().eq(self.meta.fields.keys()) {
                     return Err(WalletError::Damaged(self.id));
                 }
-                data
+                let history = data.history.open();
+                Open { data, history }
             }
         };
-        Ok(self.data.insert(data))
+        Ok(self.open.insert(open))
     }
 
     fn field(&self, field: &Field) -> Option<FieldMeta> {
@@ -83,27 +97,42 @@ impl Draft {
         if self.field(field).is_none() {
             return Ok(false);
         }
-        let there = self.data(ground)?.values.get(field);
+        let there = self.open(ground)?.data.values.get(field);
         Ok(there.is_some_and(|there| there.ct_eq(value)))
     }
 
+    /// Gives a field a value. What it held before is kept.
     fn set(
         &mut self,
         ground: &Ground<'_>,
         field: &Field,
         value: SecretBytes,
     ) -> Result<(), WalletError> {
-        self.data(ground)?.values.insert(field.clone(), value);
+        let before = self.field(field);
+        let Open { data, history } = self.open(ground)?;
+        let old = data.values.insert(field.clone(), value);
+        if let (Some(value), Some(before)) = (old, before) {
+            history.add(field, ground.past(&before, value));
+        }
         self.values_changed = true;
         Ok(())
     }
 
     /// Takes a field that is there out of the secret.
     fn take(&mut self, ground: &Ground<'_>, field: &Field) -> Result<SecretBytes, WalletError> {
-        let value = self.data(ground)?.values.remove(field);
+        let value = self.open(ground)?.data.values.remove(field);
         self.meta.fields.remove(field);
         self.values_changed = true;
         value.ok_or(WalletError::Damaged(self.id))
+    }
+
+    /// [`FieldChange::Remove`]: what the field held is kept, so that it can be had back.
+    fn remove(&mut self, ground: &Ground<'_>, field: &Field) -> Result<(), WalletError> {
+        let before = self.field(field).ok_or(WalletError::NotFound)?;
+        let value = self.take(ground, field)?;
+        let past = ground.past(&before, value);
+        self.open(ground)?.history.add(field, past);
+        Ok(())
     }
 
     /// [`FieldChange::Put`]. Gives the field's `rev`.
@@ -128,7 +157,7 @@ impl Draft {
             _ => ground.generation,
         };
         if !same {
-            let copy = SecretBytes::new(value.expose().to_vec());
+            let copy = value.duplicate();
             self.set(ground, field, copy)?;
         }
         let after = FieldMeta {
@@ -188,7 +217,7 @@ impl Drafts {
             }
             FieldChange::Remove => {
                 there()?;
-                draft.take(ground, &edit.field)?;
+                draft.remove(ground, &edit.field)?;
                 Ok(None)
             }
             FieldChange::MoveTo {
@@ -201,11 +230,13 @@ impl Drafts {
                     return Ok(Some(before.rev));
                 }
                 let value = draft.take(ground, &edit.field)?;
+                let history = draft.open(ground)?.history.take(&edit.field);
                 let target = self.get(ground, *secret)?;
                 if !expect.is_met(target.field(field).as_ref()) {
                     return Err(moved(*secret, field));
                 }
                 target.set(ground, field, value)?;
+                target.open(ground)?.history.merge(field, history);
                 let rev = ground.generation;
                 let after = FieldMeta { rev, ..before };
                 target.meta.fields.insert(field.clone(), after);
@@ -218,6 +249,17 @@ impl Drafts {
         match self.0.entry(id) {
             Entry::Occupied(draft) => Ok(draft.into_mut()),
             Entry::Vacant(place) => Ok(place.insert(ground.draft(id)?)),
+        }
+    }
+}
+
+impl Ground<'_> {
+    /// A value that its field loses now.
+    fn past(&self, field: &FieldMeta, value: SecretBytes) -> Past {
+        Past {
+            until_ns: self.now_ns,
+            mtime_ns: field.mtime_ns,
+            value,
         }
     }
 }

@@ -31,13 +31,13 @@ pub enum WalletError {
     NoSuchBackup(String),
     /// Neither slot opens: a wrong memorable password or another wallet's device key, which cannot
     /// be told apart.
-    #[error("wrong memorable password, or this device's key is not this wallet's")]
+    #[error("{}", CryptoError::WrongPassword)]
     WrongPassword,
     /// No slot opens with this recovery key.
     #[error("{}", CryptoError::WrongRecoveryKey)]
     WrongRecoveryKey,
     /// The store holds something else than the last commit left there.
-    #[error("integrity fault: {0}")]
+    #[error("integrity fault: {0}; `walletfs check` says what is whole, and what to do")]
     Integrity(String),
     /// The store shows an older, another or a second history of this wallet.
     #[error("{0}")]
@@ -101,11 +101,31 @@ pub enum WalletError {
     )]
     Damaged(Id),
     /// The format, its parameters or a sealed part is not what this version reads.
-    #[error(transparent)]
+    #[error("{}", crypto(.0))]
     Crypto(CryptoError),
     /// The record of the newest head seen could not be read or written.
     #[error("{0}")]
     Record(String),
+}
+
+/// What crypto refuses, and what to do about it, where it does not say so itself.
+fn crypto(error: &CryptoError) -> String {
+    match error {
+        CryptoError::NotAuthentic
+        | CryptoError::BadPadding
+        | CryptoError::Malformed(_)
+        | CryptoError::UnknownEpoch(_) => format!(
+            "the wallet in the store is damaged: {error}; see that it is the right store, or restore \
+             a backup (`walletfs restore`)"
+        ),
+        CryptoError::WrongPassword
+        | CryptoError::WrongRecoveryKey
+        | CryptoError::NotARecoveryKey(_)
+        | CryptoError::KdfOutOfBounds(_)
+        | CryptoError::OutOfMemory(_)
+        | CryptoError::UnknownFormat(_)
+        | CryptoError::UnknownFeature(_) => error.to_string(),
+    }
 }
 
 /// What the wallet says of the store when crypto refuses something that is not an item of its own.

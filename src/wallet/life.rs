@@ -269,5 +269,5 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 
 /// A copy for another thread, wiped there.
 pub(super) fn copy(secret: &SecretBytes) -> SecretBytes {
-    SecretBytes::new(secret.expose().to_vec())
+    secret.duplicate()
 }

@@ -19,12 +19,17 @@ use super::{Options, Seen, Turn, Wallet, WalletError};
 use crate::crypto::HeadMeta;
 use crate::store::{Bytes, Id, Item, Store};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::sleep;
 
 /// Listings that must contradict one head before that is a fault, and the time between them.
 pub(super) const LISTINGS: u32 = 3;
 pub(super) const BETWEEN: Duration = Duration::from_secs(1);
+
+/// After this time the disk is asked to take the record of the newest head: once for all that was seen
+/// meanwhile.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
 
 /// Times that catching up is tried before everything is loaded.
 const CATCH_UPS: u32 = 3;
@@ -124,7 +129,18 @@ impl Wallet {
         act: impl FnOnce(&Seen) -> Result<T, WalletError> + Send + 'static,
     ) -> Result<T, WalletError> {
         let seen = self.seen.clone();
-        blocking(move || act(&seen)).await
+        let done = blocking(move || act(&seen)).await;
+        if self.seen.is_unsynced() && !self.syncing.swap(true, Ordering::Relaxed) {
+            let (seen, syncing) = (self.seen.clone(), self.syncing.clone());
+            tokio::spawn(async move {
+                sleep(SYNC_AFTER).await;
+                syncing.store(false, Ordering::Relaxed);
+                if let Err(e) = blocking(move || seen.sync()).await {
+                    tracing::error!("{e}");
+                }
+            });
+        }
+        done
     }
 
     /// Takes up an authentic head that came by other ways than [`Wallet::read_head`]: gives it, or

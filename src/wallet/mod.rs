@@ -23,6 +23,7 @@ mod error;
 pub mod export;
 mod head;
 mod held;
+pub mod history;
 pub mod import;
 mod index;
 mod life;
@@ -52,6 +53,7 @@ use bodies::Bodies;
 use head::Head;
 use held::Held;
 use refresh::Refreshing;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -72,6 +74,8 @@ pub use ways::NewDevice;
 pub struct Wallet {
     store: Arc<dyn Store>,
     seen: Seen,
+    /// Set while the disk is about to be asked to take what was seen.
+    syncing: Arc<AtomicBool>,
     options: Options,
     held: RwLock<Held>,
     bodies: Mutex<Bodies>,
@@ -124,6 +128,7 @@ impl Wallet {
         Arc::new_cyclic(|me| Wallet {
             store,
             seen,
+            syncing: Arc::default(),
             held: RwLock::new(Held {
                 vault: Some(Arc::new(vault)),
                 way: Some(Arc::new(way)),

@@ -23,6 +23,9 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Refuse every change with [`super::WalletError::ReadOnly`]. Default: no.
     pub read_only: bool,
+    /// Values that each field had before, and that are kept: [`super::history::MOST`] at most.
+    /// Default: 10.
+    pub history: usize,
     /// Where to keep a copy of the sealed items for the time when the store cannot be reached.
     /// Default: nowhere.
     pub replica: Option<Arc<Replica>>,
@@ -40,6 +43,7 @@ impl Default for Options {
             cache_ttl: Duration::from_secs(1),
             cache_bytes: 64 << 20,
             read_only: false,
+            history: super::history::KEPT,
             replica: None,
             progress: Arc::new(quietly),
             clock: Arc::new(SystemClock),

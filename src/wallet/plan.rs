@@ -4,10 +4,10 @@
 
 use super::draft::{Draft, Drafts, MODE_MASK};
 use super::edit::{Edit, Expected, FieldChange, FieldEdit, SecretPut, There};
+use super::history::History;
 use super::record::{Data, Field, FieldMeta, Meta};
 use super::snapshot::Snapshot;
 use super::{Body, WalletError, name};
-use crate::crypto::SecretBytes;
 use crate::store::{Bytes, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub(super) enum Write {
 pub(super) enum Values {
     /// As they are: the same ciphertext.
     Kept(Bytes),
-    /// To be sealed.
-    New(Data),
+    /// To be sealed, with as much of this history as there is room for.
+    New(Data, History),
 }
 
 /// What a plan is made of.
@@ -56,6 +56,11 @@ pub(super) struct Ground<'a> {
     pub(super) new_ids: &'a [Id],
     /// Now, nanoseconds since 1970.
     pub(super) now_ns: i64,
+    /// Values that each field had before, and that are kept.
+    pub(super) history: usize,
+    /// Whether every item that is written has its values sealed anew, with no more history than
+    /// that, be they changed or not.
+    pub(super) reseal: bool,
     /// Changes that a commit takes.
     pub(super) most_changes: usize,
 }
@@ -303,7 +308,7 @@ impl Ground<'_> {
                 rev: self.generation,
             };
             meta.fields.insert(field.clone(), known);
-            let value = SecretBytes::new(put.value.expose().to_vec());
+            let value = put.value.duplicate();
             data.values.insert(field.clone(), value);
         }
         Write::Create { id, meta, data }
@@ -349,6 +354,10 @@ impl Ground<'_> {
     pub(super) fn draft(&self, id: Id) -> Result<Draft, WalletError> {
         let secret = self.snapshot.secret(id).ok_or(WalletError::NotFound)?;
         let body = self.bodies.get(&id).ok_or(WalletError::NotFound)?;
-        Ok(Draft::new(secret, body))
+        let mut draft = Draft::new(secret, body, self.history);
+        if self.reseal {
+            draft.reseal(self)?;
+        }
+        Ok(draft)
     }
 }

@@ -4,6 +4,7 @@
 //! Knows neither seals nor stores. Names are kept as they were written, even those that cannot be
 //! shown as a file: refusing them is for those who create them.
 
+use super::history::Folded;
 use crate::crypto::cbor::{self, MapWriter, Sink, Written, array_len, map_len, required};
 use crate::crypto::{CryptoError, SecretBytes, Unknown};
 use minicbor::{Decoder, Encoder};
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Keys of both maps, and those of meta alone.
+/// Keys of both maps, and those of one alone.
 mod key {
     pub(super) const UID: u64 = 1;
     pub(super) const PWD: u64 = 2;
@@ -20,6 +21,8 @@ mod key {
     pub(super) const ACCESS: u64 = 5;
     pub(super) const CREATED: u64 = 6;
     pub(super) const DATA_HASH: u64 = 7;
+    /// Of data alone.
+    pub(super) const HISTORY: u64 = 8;
 }
 
 /// The mode bits that are kept: the owner's.
@@ -82,6 +85,8 @@ pub struct Meta {
 pub struct Data {
     /// The values, byte for byte.
     pub values: BTreeMap<Field, SecretBytes>,
+    /// The values that were there before.
+    pub history: Folded,
     /// Keys of later versions.
     pub unknown: Unknown,
 }
@@ -137,25 +142,51 @@ impl Data {
     /// The plaintext to seal.
     pub fn encode(&self) -> SecretBytes {
         SecretBytes::new(cbor::write(|e| {
-            let mut map = MapWriter::begin(e, fields_keys(&self.values), &self.unknown)?;
+            let history = self.history.bytes();
+            let known = fields_keys(&self.values) + usize::from(history.is_some());
+            let mut map = MapWriter::begin(e, known, &self.unknown)?;
             write_fields(&mut map, &self.values, |e, value| {
                 e.bytes(value.expose())?;
                 Ok(())
             })?;
+            if let Some(history) = history {
+                map.raw(key::HISTORY, history)?;
+            }
             map.end()
         }))
     }
 
     /// Reads what was sealed.
     pub fn decode(bytes: &[u8]) -> Result<Data, CryptoError> {
-        let mut values = BTreeMap::new();
+        let (mut values, mut history) = (BTreeMap::new(), Folded::default());
         let unknown = cbor::read(bytes, |key, d| {
+            if key == key::HISTORY {
+                history = Folded::read(d)?;
+                return Ok(true);
+            }
             read_field(key, d, &mut values, |d| {
-                Ok(SecretBytes::new(d.bytes()?.to_vec()))
+                Ok(SecretBytes::copy_of(d.bytes()?))
             })
         })?;
-        Ok(Data { values, unknown })
+        Ok(Data {
+            values,
+            history,
+            unknown,
+        })
     }
+}
+
+/// One value of the data that was sealed: the others are read past, and no copy is made of them.
+pub(super) fn value(bytes: &[u8], field: &Field) -> Result<Option<SecretBytes>, CryptoError> {
+    let mut values = BTreeMap::new();
+    cbor::read(bytes, |key, d| {
+        if key == key::HISTORY {
+            d.skip()?;
+            return Ok(true);
+        }
+        read_field(key, d, &mut values, |d| Ok(d.bytes()?))
+    })?;
+    Ok(values.remove(field).map(SecretBytes::copy_of))
 }
 
 fn read_field_meta(d: &mut Decoder<'_>) -> Result<FieldMeta, CryptoError> {
@@ -179,14 +210,14 @@ fn read_field_meta(d: &mut Decoder<'_>) -> Result<FieldMeta, CryptoError> {
 }
 
 /// How many of the keys `uid`, `pwd` and `info` are written: a field that is null is not there.
-fn fields_keys<T>(fields: &BTreeMap<Field, T>) -> usize {
+pub(super) fn fields_keys<T>(fields: &BTreeMap<Field, T>) -> usize {
     let credentials = fields.keys().take_while(|f| !matches!(f, Field::Info(_)));
     let credentials = credentials.count();
     credentials + usize::from(fields.len() > credentials)
 }
 
 /// Writes `uid`, `pwd` and the map of info keys, those that are there.
-fn write_fields<T>(
+pub(super) fn write_fields<T>(
     map: &mut MapWriter<'_>,
     fields: &BTreeMap<Field, T>,
     write: impl Fn(&mut Encoder<Sink>, &T) -> Written,
@@ -213,11 +244,11 @@ fn write_fields<T>(
 }
 
 /// Reads the value of `uid`, `pwd` or `info` into `fields`; false if `key` is none of them.
-fn read_field<'b, T>(
+pub(super) fn read_field<'b, T>(
     key: u64,
     d: &mut Decoder<'b>,
     fields: &mut BTreeMap<Field, T>,
-    read: impl Fn(&mut Decoder<'b>) -> Result<T, CryptoError>,
+    mut read: impl FnMut(&mut Decoder<'b>) -> Result<T, CryptoError>,
 ) -> Result<bool, CryptoError> {
     match key {
         key::UID => drop(fields.insert(Field::Uid, read(d)?)),
@@ -278,7 +309,7 @@ mod tests {
                 .into_iter()
                 .map(|name| (info(name), SecretBytes::new(Vec::new())))
                 .collect(),
-            unknown: Unknown::default(),
+            ..Data::default()
         };
         let written = b"\xa1\x03\xa5\x61a\x40\x61b\x40\x62aa\x40\x62ab\x40\x62\xc3\xa9\x40";
         assert_eq!(data.encode().expose(), written);
@@ -397,18 +428,26 @@ mod tests {
                 values: values.iter()
                     .map(|(f, v)| (f.clone(), SecretBytes::new(v.clone())))
                     .collect(),
-                unknown: Unknown::default(),
+                ..Data::default()
             };
             let read = Data::decode(data.encode().expose());
             let read = read.unwrap_or_else(|error| panic!("{error}"));
             let read = read.values.iter().map(|(f, v)| (f, v.expose()));
             prop_assert!(read.eq(values.iter().map(|(f, v)| (f, &v[..]))));
+            let sealed = data.encode();
+            for (field, expected) in &values {
+                let one = value(sealed.expose(), field).unwrap_or_else(|error| panic!("{error}"));
+                prop_assert!(one.is_some_and(|one| one.expose() == &expected[..]));
+            }
+            let other = Field::Info("a key of more letters than any above has".into());
+            prop_assert!(matches!(value(sealed.expose(), &other), Ok(None)));
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = Meta::decode(&bytes);
-            let _ = Data::decode(&bytes);
+            let whole = Data::decode(&bytes);
+            prop_assert!(whole.is_err() || value(&bytes, &Field::Uid).is_ok());
         }
 
         #[test]

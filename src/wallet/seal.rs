@@ -4,6 +4,7 @@
 use super::WalletError;
 use super::backup;
 use super::head::Head;
+use super::history::History;
 use super::plan::{Plan, Values, Write};
 use super::record::Meta;
 use super::snapshot::{Snapshot, Term, toggle};
@@ -66,7 +67,11 @@ pub(super) fn seal(
                 meta, data: values, ..
             } => {
                 data.count += 1;
-                (Expect::Absent, meta, Values::New(values))
+                (
+                    Expect::Absent,
+                    meta,
+                    Values::New(values, History::default()),
+                )
             }
             Write::Change {
                 version,
@@ -78,7 +83,15 @@ pub(super) fn seal(
         let text = id.text();
         let sealed = match values {
             Values::Kept(bytes) => bytes,
-            Values::New(data) => vault.seal_data(&text, data.encode().expose()),
+            Values::New(mut values, mut history) => {
+                values.history = Default::default();
+                let bare = values.encode().len();
+                let around = item_size(id, &meta, store);
+                // History gives way to values: what fits without it is not refused for it.
+                history.shrink(|more| around + Vault::sealed_len(bare + more) <= limits.item_bytes);
+                values.history = history.fold();
+                vault.seal_data(&text, values.encode().expose())
+            }
         };
         meta.data_hash = sha256(&sealed);
         let item = Item {
@@ -124,6 +137,17 @@ pub(super) fn seal(
         head: Arc::new(head),
         effects,
     })
+}
+
+/// Bytes of a secret's item without its values, in a backup too, whose name is longer.
+pub(super) fn item_size(id: Id, meta: &Meta, store: &dyn Store) -> usize {
+    let bare = Item {
+        id,
+        version: u64::MAX,
+        meta: Bytes::new(),
+        data: Bytes::new(),
+    };
+    store.item_size(&bare) + backup::NAME_BYTES + Vault::sealed_len(meta.encode().len())
 }
 
 /// The change that puts `head` in the place of `tip`, and nothing else's.

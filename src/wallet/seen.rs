@@ -1,17 +1,21 @@
 //! [`Seen`]: the newest head that this device has seen, kept in `<state>/<wallet>.seen`, so that a
 //! store cannot show an older history than the one it has shown before.
 //!
-//! The record is raised, never lowered, under a lock that all processes of the device take, and by
-//! an atomic rename. It knows nothing of stores: that the head it is given authenticates is the
-//! caller's word.
+//! The record is raised, never lowered, under a lock that all processes of the device take. It is made
+//! by an atomic rename and raised in its place, by one write within one sector: a kill leaves the old
+//! or the new, and so does a power cut. It is not waited for until the disk has it ([`Seen::sync`]), as
+//! a commit is not acknowledged by it: what a power cut can take is that some heads of the last second
+//! were seen. It knows nothing of stores: that the head it is given authenticates is the caller's
+//! word.
 
 use super::WalletError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,8 +23,12 @@ use std::time::{Duration, Instant};
 /// few writes to the disk.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// Largest record that is read, in bytes; one takes less than 200.
+/// Largest record that is read, in bytes.
 const MAX_RECORD: u64 = 4096;
+
+/// Bytes of a record: one sector, which a disk writes as a whole or not at all. What is said takes less
+/// than 300, and blanks follow.
+const RECORD: usize = 512;
 
 /// A head, as the record keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +90,11 @@ impl fmt::Display for Rollback {
 pub struct Seen(Arc<Place>);
 
 enum Place {
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        /// Raised, and the disk was not asked for it yet.
+        unsynced: AtomicBool,
+    },
     Memory(Mutex<Option<Sighting>>),
 }
 
@@ -90,7 +102,7 @@ enum Place {
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Place::File(path) => path.display().fmt(f),
+            Place::File { path, .. } => path.display().fmt(f),
             Place::Memory(_) => f.write_str("in this process's memory"),
         }
     }
@@ -110,7 +122,8 @@ impl Seen {
     /// The record in this file, which need not exist. Beside it, `.lock` and `.new` files of the
     /// same name come into being; the directory must exist.
     pub fn at(path: PathBuf) -> Seen {
-        Seen(Arc::new(Place::File(path)))
+        let unsynced = AtomicBool::new(false);
+        Seen(Arc::new(Place::File { path, unsynced }))
     }
 
     /// A record that ends with the process: for tests and throw-away wallets.
@@ -159,6 +172,26 @@ impl Seen {
         self.with(|place| place.write(head))
     }
 
+    /// Whether the record was raised since this was asked last: then [`Seen::sync`] is to be called
+    /// soon.
+    pub(super) fn is_unsynced(&self) -> bool {
+        match &*self.0 {
+            Place::File { unsynced, .. } => unsynced.swap(false, Ordering::Relaxed),
+            Place::Memory(_) => false,
+        }
+    }
+
+    /// Has the disk take the record (fdatasync(2)).
+    pub(super) fn sync(&self) -> Result<(), WalletError> {
+        match &*self.0 {
+            Place::File { path, .. } => {
+                let synced = File::open(path).and_then(|file| file.sync_data());
+                synced.map_err(|e| fault(path, &e))
+            }
+            Place::Memory(_) => Ok(()),
+        }
+    }
+
     /// Runs `act` while no other thread or process reads or writes the record.
     fn with<T>(
         &self,
@@ -168,10 +201,10 @@ impl Seen {
             Place::Memory(record) => {
                 act(&mut *record.lock().expect("no holder of this lock panics"))
             }
-            Place::File(path) => {
+            Place::File { path, unsynced } => {
                 let fault = |e: io::Error| fault(path, &e);
                 let _lock = lock(&beside(path, "lock")).map_err(fault)?;
-                act(&mut { path.as_path() })
+                act(&mut OnDisk { path, unsynced })
             }
         }
     }
@@ -199,47 +232,65 @@ impl Kept for Option<Sighting> {
     }
 }
 
-impl Kept for &Path {
+struct OnDisk<'a> {
+    path: &'a Path,
+    unsynced: &'a AtomicBool,
+}
+
+impl Kept for OnDisk<'_> {
     fn read(&self) -> Result<Option<Sighting>, WalletError> {
+        let path = self.path;
         let mut text = Vec::new();
-        match File::open(self) {
+        match File::open(path) {
             Ok(file) => file
                 .take(MAX_RECORD)
                 .read_to_end(&mut text)
-                .map_err(|e| fault(self, &e))?,
+                .map_err(|e| fault(path, &e))?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(fault(self, &e)),
+            Err(e) => return Err(fault(path, &e)),
         };
         let head = parse(&text).ok_or_else(|| {
             WalletError::Record(format!(
                 "{} is not a record of walletfs: if it was damaged, delete it, and this device \
                  forgets the newest head it has seen",
-                self.display()
+                path.display()
             ))
         })?;
         Ok(Some(head))
     }
 
-    /// Writes beside the record and renames over it, so that a crash leaves one of the two whole.
     fn write(&mut self, head: &Sighting) -> Result<(), WalletError> {
-        let path: &Path = self;
-        let write = || -> io::Result<()> {
-            let new = beside(path, "new");
-            let mut file = private().truncate(true).open(&new)?;
-            file.write_all(&text(head))?;
-            file.sync_all()?;
-            fs::rename(&new, path)?;
-            let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
-            File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        let path = self.path;
+        let write = || match OpenOptions::new().write(true).open(path) {
+            Ok(file) if file.metadata()?.len() == RECORD as u64 => {
+                file.write_all_at(&text(head), 0)?;
+                self.unsynced.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => make(path, head),
         };
         write().map_err(|e| fault(path, &e))
     }
 }
 
+/// Makes a record, or one in the place of one of another length: beside it, and renamed over it, so
+/// that a crash leaves one of the two whole.
+fn make(path: &Path, head: &Sighting) -> io::Result<()> {
+    let new = beside(path, "new");
+    let mut file = private().truncate(true).open(&new)?;
+    file.write_all(&text(head))?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 fn fault(path: &Path, e: &io::Error) -> WalletError {
     WalletError::Record(format!(
-        "cannot keep the newest head seen in {}: {e}",
-        path.display()
+        "cannot keep the newest head seen in {}: {}",
+        path.display(),
+        crate::told::system(e)
     ))
 }
 
@@ -286,6 +337,7 @@ pub(crate) fn text(head: &Sighting) -> Vec<u8> {
         committed_ns: head.committed_ns,
     };
     let mut text = serde_json::to_vec_pretty(&record).expect("numbers and hex digits are JSON");
+    text.resize(RECORD - 1, b' ');
     text.push(b'\n');
     text
 }
@@ -319,7 +371,7 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn head(generation: u64, hash: u8) -> Sighting {
         Sighting {
@@ -406,6 +458,41 @@ mod tests {
             let raised = seen.check_and_raise(&head(5, 1));
             assert!(matches!(raised, Err(WalletError::Record(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_record_is_raised_in_its_place_and_the_disk_asked_for_it_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.seen");
+        let seen = Seen::at(path.clone());
+        seen.raise(&head(1, 1)).unwrap();
+        assert!(!seen.is_unsynced(), "it was made durable");
+        let inode = || fs::metadata(&path).unwrap().ino();
+        let made = inode();
+        let largest = Sighting {
+            committed_ns: u64::MAX,
+            ..head(u64::MAX - 1, 0xff)
+        };
+        for sighting in [head(2, 1), head(100, 1), largest] {
+            seen.raise(&sighting).unwrap();
+            assert_eq!(inode(), made);
+            assert_eq!(Seen::at(path.clone()).read().unwrap(), Some(sighting));
+            assert_eq!((seen.is_unsynced(), seen.is_unsynced()), (true, false));
+            seen.sync().unwrap();
+        }
+    }
+
+    /// As earlier versions wrote it, without the blanks.
+    #[test]
+    fn a_record_of_another_length_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.seen");
+        fs::write(&path, text(&head(300, 1)).trim_ascii_end()).unwrap();
+        let seen = Seen::at(path.clone());
+        assert_eq!(seen.read().unwrap(), Some(head(300, 1)));
+        seen.raise(&head(301, 1)).unwrap();
+        assert_eq!(seen.read().unwrap(), Some(head(301, 1)));
+        assert_eq!(fs::metadata(&path).unwrap().len(), RECORD as u64);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! anything is sealed.
 
 use super::Wallet;
-use super::backup;
 use super::name;
 use super::record::{Field, FieldMeta, Meta};
+use super::seal::item_size;
 use crate::crypto::Vault;
-use crate::store::{Bytes, Id, Item};
+use crate::store::Id;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ impl Wallet {
     /// Whether a secret would stay within the store's limit for an item, padding counted, with these
     /// sizes of values in bytes (`None`: the field is removed). A secret that is not there, since
     /// another device has removed it, is taken for an empty one with the longest names; in a locked
-    /// wallet nothing fits. What a later version keeps in the data beside values is not counted here; the commit counts
-    /// all.
+    /// wallet nothing fits. History is not counted, which gives way to values, nor what a later version keeps in the
+    /// data beside values: the commit counts that.
     pub fn fits(&self, id: Id, sizes: &[(Field, Option<u64>)]) -> bool {
         let mut meta = {
             let held = self.held();
@@ -60,15 +60,7 @@ impl Wallet {
         let Some(data) = data_len(&meta.fields) else {
             return false;
         };
-        let bare = Item {
-            id,
-            version: u64::MAX,
-            meta: Bytes::new(),
-            data: Bytes::new(),
-        };
-        let parts = Vault::sealed_len(meta.encode().len()) + Vault::sealed_len(data);
-        // In a backup too, whose name is longer.
-        let size = self.store.item_size(&bare) + backup::NAME_BYTES + parts;
+        let size = item_size(id, meta, &*self.store) + Vault::sealed_len(data);
         size <= self.store.limits().item_bytes
     }
 }

@@ -1,6 +1,6 @@
 //! Reading values: from the cache of ciphertext, or by one get; opened only when asked for.
 
-use super::record::{Data, Field};
+use super::record::{self, Data, Field};
 use super::{Body, Secret, Wallet, WalletError};
 use crate::crypto::{SecretBytes, Vault, sha256};
 use crate::store::{Id, Item};
@@ -52,8 +52,12 @@ impl Wallet {
     /// [`WalletError::NotFound`] if `body` has no such field; [`WalletError::Damaged`] if it should
     /// have, or does not open.
     pub fn value(&self, body: &Body, field: &Field) -> Result<SecretBytes, WalletError> {
-        let mut data = open(&*self.vault()?, body)?;
-        if let Some(value) = data.values.remove(field) {
+        let value = self
+            .vault()?
+            .open_data(&body.id.text(), &body.data)
+            .and_then(|plain| record::value(plain.expose(), field))
+            .map_err(|_| WalletError::Damaged(body.id))?;
+        if let Some(value) = value {
             return Ok(value);
         }
         let held = self.held();

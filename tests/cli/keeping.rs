@@ -198,7 +198,7 @@ fn what_is_no_backup_is_refused_by_what_is_wrong_with_it() {
         assert!(message.contains(why), "{message}");
     }
     fs::remove_file(&file).unwrap();
-    assert!(refused(restore(), 1).contains("No such file"));
+    assert!(refused(restore(), 1).contains("there is no such file"));
 }
 
 #[test]

@@ -5,8 +5,10 @@ mod audit;
 mod command_line;
 mod completions;
 mod conversation;
+mod cookbook;
 mod copy;
 mod exec;
+mod first_use;
 mod generate;
 mod held;
 mod hiding;
@@ -18,9 +20,13 @@ mod lifetimes;
 mod locks;
 mod logind;
 mod memory;
+mod messages;
 mod mounting;
 mod program;
 mod prompts;
+#[allow(dead_code)] // One of its two functions is for others.
+#[path = "../support/python.rs"]
+mod python;
 mod replica;
 mod services;
 #[path = "../support/mod.rs"]

@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// What is looked for: read, written, typed.
 const READ: &str = "value-of-a-file-that-was-read-7f3a";
+const PAST: &str = "value-that-a-file-had-before-5e08";
 const WRITTEN: &str = "value-of-a-file-that-was-written-91c2";
 /// "the-seed-of-one-time-codes" in Base32.
 const SEED: &str = "ORUGKLLTMVSWILLPMYWW63TFFV2GS3LFFVRW6ZDFOM";
@@ -172,11 +173,14 @@ fn no_value_and_no_password_stays_in_memory() {
         "$walletfs" mount --timeout 0 w
         mkdir -p w/d/a; printf '%s' "READ" >w/d/a/read
         printf '%s' "OTPAUTH" >w/d/a/otpauth
+        printf '%s' "PAST" >w/d/a/old; printf new >w/d/a/old
         "$walletfs" unmount w
         PATH=$PWD/bin:$PATH "$walletfs" mount --timeout 0 w
         test "$(cat w/d/a/read)" = "READ"
         # As JSON, and by a code that is made of it.
         cat w/.walletfs/json/d/a.json w/.walletfs/totp/d/a >/dev/null
+        # What it held before.
+        test "$(cat w/.walletfs/history/d/a/old/*)" = "PAST"
         "$walletfs" status --json w | sed -n 's/^  "pid": \([0-9]*\),$/\1/p'
         read -r line
         /usr/bin/python3 -c 'import os
@@ -193,11 +197,12 @@ print("written", flush=True); input(); os.close(f)'
         wait $!
         "#;
     let script = script.replace("READ", READ).replace("WRITTEN", WRITTEN);
+    let script = script.replace("PAST", PAST);
     let script = script.replace("OTPAUTH", &format!("otpauth://totp/x?secret={SEED}"));
     let mut script = Script::run(&machine, &script);
     let pid = script.line().parse().unwrap();
     let seed = "the-seed-of-one-time-codes";
-    for secret in [READ, SEED, seed, LONG_MEMORABLE, DEVICE] {
+    for secret in [READ, PAST, SEED, seed, LONG_MEMORABLE, DEVICE] {
         let found = find(pid, secret);
         assert!(
             found.is_empty(),
@@ -218,7 +223,7 @@ print("written", flush=True); input(); os.close(f)'
     script.go_on();
     assert_eq!(script.line(), "wiped");
     only_in_request_buffers(pid, WRITTEN, "after the lock");
-    for secret in [READ, SEED, seed, LONG_MEMORABLE, DEVICE] {
+    for secret in [READ, PAST, SEED, seed, LONG_MEMORABLE, DEVICE] {
         let found = find(pid, secret);
         assert!(found.is_empty(), "{secret}, after the lock: {found:?}");
     }

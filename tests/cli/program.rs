@@ -14,8 +14,8 @@ use walletfs::wallet::{Options, Seen, Wallet};
 
 pub(crate) const MEMORABLE: &str = "Memorable 1!";
 pub(crate) const DEVICE: &str = "Device 22!";
-pub(crate) const WRONG_PASSWORD: &str =
-    "walletfs: wrong memorable password, or this device's key is not this wallet's\n";
+pub(crate) const WRONG_PASSWORD: &str = "walletfs: wrong memorable password, or this device's key is not this wallet's: try again; if \
+     the device password was changed elsewhere, `walletfs init --rejoin`\n";
 
 /// A machine's part of walletfs: a directory with the configuration in `c`. It stays on the disk
 /// when the test fails, since something may still be mounted below it.

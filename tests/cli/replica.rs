@@ -178,6 +178,6 @@ fn a_local_wallet_has_none() {
     let refused = command.assert().code(2).get_output().stderr.clone();
     assert_eq!(
         String::from_utf8_lossy(&refused),
-        "walletfs: a replica is for a wallet in DynamoDB; this one is on this device already\n"
+        "walletfs: a replica is for a wallet in DynamoDB; this one is on this device already, and needs none: leave it off\n"
     );
 }

@@ -3,17 +3,6 @@
 
 use crate::pages::Page;
 use crate::tests::Test;
-use std::collections::BTreeSet;
-
-/// The names that a test goes by on the page: `program::module::test`, of a file below `tests` or
-/// `src`.
-fn names(test: &Test) -> Option<String> {
-    let path = test.file.with_extension("");
-    let mut parts: Vec<_> = path.iter().skip(1).map(|part| part.to_str()).collect();
-    parts.retain(|part| *part != Some("mod") && *part != Some("main"));
-    let parts: Option<Vec<_>> = parts.into_iter().collect();
-    Some(format!("{}::{}", parts?.join("::"), test.name))
-}
 
 #[test]
 fn every_claim_names_tests_that_are_there() {
@@ -21,7 +10,7 @@ fn every_claim_names_tests_that_are_there() {
         .into_iter()
         .find(|page| page.path.ends_with("walletfs-security.7.md"))
         .expect("the page is there");
-    let there: BTreeSet<String> = Test::all().iter().filter_map(names).collect();
+    let there = Test::names();
     assert!(there.len() > 500, "{}", there.len());
     let (mut section, mut claims, mut disclaimed) = (0, 0, 0);
     for line in page.prose() {

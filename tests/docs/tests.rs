@@ -1,6 +1,7 @@
 //! The tests of the repository, as their sources show them.
 
 use crate::pages::root;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,21 @@ impl Test {
             tests_of(&file, &text, &mut all);
         }
         all
+    }
+
+    /// Every name that a page may name a test by.
+    pub(crate) fn names() -> BTreeSet<String> {
+        Test::all().iter().filter_map(Test::name).collect()
+    }
+
+    /// The name that it goes by on the pages: `program::module::test`, of a file below `tests` or
+    /// `src`.
+    fn name(&self) -> Option<String> {
+        let path = self.file.with_extension("");
+        let mut parts: Vec<_> = path.iter().skip(1).map(|part| part.to_str()).collect();
+        parts.retain(|part| *part != Some("mod") && *part != Some("main"));
+        let parts: Option<Vec<_>> = parts.into_iter().collect();
+        Some(format!("{}::{}", parts?.join("::"), self.name))
     }
 }
 

@@ -5,6 +5,7 @@ mod commits;
 mod failures;
 mod handles;
 mod harness;
+mod history;
 mod later;
 mod limits;
 #[path = "../support/model/mod.rs"]

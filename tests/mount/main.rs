@@ -10,6 +10,7 @@ mod editors;
 mod handles;
 #[path = "../support/mounts.rs"]
 mod harness;
+mod history;
 mod killed;
 mod limits;
 mod mappings;

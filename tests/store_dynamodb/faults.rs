@@ -288,7 +288,10 @@ async fn a_refused_connection_is_told_at_once() {
         let Err(StoreError::Unreachable(why)) = error else {
             panic!("{error:?}");
         };
-        assert_eq!(why, "no connection (connection refused)");
+        assert!(
+            why.starts_with("no connection (connection refused): "),
+            "{why}"
+        );
     }
     assert!(
         begin.elapsed() < Duration::from_secs(3),
@@ -326,7 +329,10 @@ async fn a_connection_that_does_not_come_about_is_unreachable() {
     let Err(StoreError::Unreachable(why)) = error else {
         panic!("{error:?}");
     };
-    assert_eq!(why, "no connection could be made in time");
+    assert!(
+        why.starts_with("no connection could be made in time"),
+        "{why}"
+    );
     let took = begin.elapsed();
     assert!(
         took >= SHORT.connect && took <= SHORT.operation + SLACK,

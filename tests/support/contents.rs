@@ -1,9 +1,11 @@
 //! All that a wallet holds, as `scripts/open-wallet.py` prints it.
 
 use serde_json::{Value, json};
+use walletfs::wallet::history::History;
 use walletfs::wallet::{Field, Meta, Wallet, WalletError};
 
-/// `{domain: {access: {uid, pwd, info: {key: value}}}}`, or the first error.
+/// `{domain: {access: {uid, pwd, info: {key: value}}}}`, or the first error; beside `info` the
+/// `history`, where there is one, in the same form but of lists `[until, modified, value]`.
 pub(crate) async fn contents(wallet: &Wallet) -> Result<Value, WalletError> {
     let secrets: Vec<_> = {
         let view = wallet.view();
@@ -15,9 +17,29 @@ pub(crate) async fn contents(wallet: &Wallet) -> Result<Value, WalletError> {
     for (id, shown, meta) in secrets {
         let body = wallet.body(id).await?;
         let value = |field: &Field| wallet.value(&body, field);
-        all[&*meta.domain][&*shown] = secret(&meta, value)?;
+        let mut of = secret(&meta, value)?;
+        let history = wallet.values(&body)?.history.open();
+        if history.fields().next().is_some() {
+            of["history"] = past(&history);
+        }
+        all[&*meta.domain][&*shown] = of;
     }
     Ok(all)
+}
+
+fn past(history: &History) -> Value {
+    let mut all = json!({ "info": {} });
+    for (field, values) in history.fields() {
+        let values = values.iter();
+        let values = values.map(|p| json!([p.until_ns, p.mtime_ns, shown(p.value.expose())]));
+        let values = values.collect();
+        match field {
+            Field::Uid => all["uid"] = values,
+            Field::Pwd => all["pwd"] = values,
+            Field::Info(key) => all["info"][&**key] = values,
+        }
+    }
+    all
 }
 
 fn secret(

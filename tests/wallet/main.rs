@@ -5,6 +5,7 @@ mod away;
 mod catch_up;
 mod check;
 mod edits;
+mod history;
 mod integrity;
 mod life;
 mod loading;

@@ -3,6 +3,7 @@
 
 use crate::cli::exit::{Exit, Failure};
 use crate::crypto::{Growing, SecretBytes};
+use crate::told;
 use crate::wallet::import::MOST_BYTES;
 use std::fs::{self, File};
 use std::io;
@@ -27,7 +28,7 @@ pub(super) fn read_at_most(path: &Path, most: usize) -> Result<SecretBytes, Fail
     let failed = |why: &dyn std::fmt::Display| {
         Failure::new(Exit::Failed, format!("{}: {why}", path.display()))
     };
-    let file = File::open(path).map_err(|error| failed(&error))?;
+    let file = File::open(path).map_err(|error| failed(&told::system(&error)))?;
     let mut content = Growing::default();
     match content.read_from(file, most) {
         Ok(true) => Ok(SecretBytes::new(content.expose().to_vec())),
@@ -35,7 +36,7 @@ pub(super) fn read_at_most(path: &Path, most: usize) -> Result<SecretBytes, Fail
             "it is larger than {} MiB: that is no export of passwords; split it if it is one",
             most >> 20
         ))),
-        Err(error) => Err(failed(&error)),
+        Err(error) => Err(failed(&told::system(&error))),
     }
 }
 
@@ -63,7 +64,10 @@ impl Found {
     /// Its content, if it is not larger than a secret can be.
     pub(super) fn read(&self) -> Result<Option<SecretBytes>, Failure> {
         let failed = |error| {
-            let message = format!("a file of the directory cannot be read: {error}");
+            let message = format!(
+                "a file of the directory cannot be read: {}",
+                told::system(&error)
+            );
             Failure::new(Exit::Failed, message)
         };
         // Not through a link that took its place.
@@ -81,7 +85,7 @@ impl Found {
 /// Walks a directory; `skip` says which names of it are none of its secrets.
 pub(super) fn walk(top: &Path, skip: impl Fn(&[u8]) -> bool) -> Result<Walk, Failure> {
     let failed = |error: io::Error| {
-        let message = format!("{}: {error}", top.display());
+        let message = format!("{}: {}", top.display(), told::system(&error));
         Failure::new(Exit::Failed, message)
     };
     let mut walk = Walk::default();

@@ -4,6 +4,7 @@ use super::files::{self, MOST_FILE};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
 use crate::crypto::{Growing, SecretBytes};
+use crate::told;
 use crate::wallet::import::{MOST_BYTES, Source, pass};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -88,7 +89,10 @@ fn decrypt(file: &Path) -> Result<Plain, Failure> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| {
-            let message = format!("gpg cannot be run: {error}; install GnuPG (Debian: gpg)");
+            let message = format!(
+                "gpg cannot be run: {}; install GnuPG (Debian: gpg)",
+                told::system(&error)
+            );
             Failure::new(Exit::Failed, message)
         })?;
     let output = child.stdout.take().expect("it is piped");
@@ -98,7 +102,7 @@ fn decrypt(file: &Path) -> Result<Plain, Failure> {
         // It writes more than is read.
         let _ = child.kill();
     }
-    let failed = |error| Failure::new(Exit::Failed, format!("gpg: {error}"));
+    let failed = |error| Failure::new(Exit::Failed, format!("gpg: {}", told::system(&error)));
     let status = child.wait().map_err(failed)?;
     Ok(match heard.map_err(failed)? {
         false => Plain::TooLarge,

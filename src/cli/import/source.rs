@@ -36,13 +36,19 @@ impl Place {
             return match file.exists() {
                 true => Ok(Place::File(file.clone())),
                 false => {
-                    let message = format!("{}: there is no such file", file.display());
+                    let message = format!(
+                        "{}: there is no such file or directory: see that its path is right",
+                        file.display()
+                    );
                     Err(Failure::new(Exit::Failed, message))
                 }
             };
         }
         if !args.from.has_usual_place() {
-            return Err(Failure::new(Exit::Usage, "name the file to import"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "there is nothing to import: name the file",
+            ));
         }
         match args.from {
             Format::Pass => {
@@ -72,7 +78,13 @@ pub(super) fn read(
     };
     let named = |error: SourceError| {
         let (exit, message) = Failure::from(error).to_parts();
-        Failure::new(exit, format!("{}: {message}", path.display()))
+        Failure::new(
+            exit,
+            format!(
+                "{}: {message}; see that it is what --from says",
+                path.display()
+            ),
+        )
     };
     let table = |dialect| csv::read(files::read(path)?.expose(), dialect).map_err(named);
     match args.from {

@@ -4,6 +4,7 @@ use crate::cli::args::{Device, Memorable, commit_limit};
 use crate::cli::config::{Config, StoreKind};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::paths::Places;
+use crate::told;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -128,7 +129,10 @@ impl Place {
             // Said in full, so that another environment finds the same file.
             let path = config.local_file(places, wallet);
             let whole = std::path::absolute(&path).map_err(|error| {
-                Failure::new(Exit::Usage, format!("{}: {error}", path.display()))
+                Failure::new(
+                    Exit::Usage,
+                    format!("{}: {}", path.display(), told::system(&error)),
+                )
             })?;
             config.path = Some(whole);
         }

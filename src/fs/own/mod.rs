@@ -5,16 +5,17 @@
 //! A section shows all secrets, or those that have something to show, in directories of the same
 //! names as the main tree's.
 
+pub(super) mod history;
 mod text;
 
 use super::Fs;
 use super::attr::{self, Attr, Kind};
 use super::error::FsResult;
-use super::inode::{Ino, Node};
+use super::inode::{Ino, Node, Place};
 use super::io::Slice;
 use super::names::{self, Level, NAME_MAX};
 use super::open::Handle;
-use super::tree::NOT_THERE;
+use super::tree::{NOT_THERE, field_name};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
 use crate::wallet::{Field, Secret, View};
@@ -34,6 +35,12 @@ pub(super) enum Own {
     Domain(Section, Arc<str>),
     /// The file of a secret in `/.walletfs/SECTION/D`, by its item's id.
     Secret(Section, Id),
+    /// `/.walletfs/history/D/A`, by the secret's id.
+    Past(Id),
+    /// `/.walletfs/history/D/A/F`
+    PastField(Place),
+    /// `/.walletfs/history/D/A/F/TIME`
+    PastValue(Place, Arc<str>),
 }
 
 /// A view of the secrets.
@@ -45,6 +52,8 @@ pub(super) enum Section {
     Totp,
     /// One-time codes, and how long they are good for.
     TotpJson,
+    /// What fields held before.
+    History,
 }
 
 /// The info key whose value says how one-time codes are made.
@@ -67,13 +76,19 @@ impl OwnFile {
 }
 
 impl Section {
-    const ALL: [Section; 3] = [Section::Json, Section::Totp, Section::TotpJson];
+    const ALL: [Section; 4] = [
+        Section::History,
+        Section::Json,
+        Section::Totp,
+        Section::TotpJson,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Section::Json => "json",
             Section::Totp => "totp",
             Section::TotpJson => "totp.json",
+            Section::History => "history",
         }
     }
 
@@ -81,18 +96,27 @@ impl Section {
     fn suffix(self) -> &'static str {
         match self {
             Section::Json => ".json",
-            Section::Totp | Section::TotpJson => "",
+            Section::Totp | Section::TotpJson | Section::History => "",
         }
     }
 
     /// Whether it shows this secret. A name that leaves no room for the suffix has no file.
     fn shows(self, secret: &Secret) -> bool {
         match self {
+            Section::History => true,
             Section::Json => self.file_name(&secret.shown).len() <= NAME_MAX,
             Section::Totp | Section::TotpJson => {
                 let otpauth = Field::Info(OTPAUTH.into());
                 secret.meta.fields.contains_key(&otpauth)
             }
+        }
+    }
+
+    /// What it shows a secret by.
+    fn own(self, secret: Id) -> Own {
+        match self {
+            Section::History => Own::Past(secret),
+            Section::Json | Section::Totp | Section::TotpJson => Own::Secret(self, secret),
         }
     }
 
@@ -119,7 +143,7 @@ impl Section {
 
 impl Own {
     pub(super) fn is_file(&self) -> bool {
-        matches!(self, Own::Status | Own::Secret(..))
+        matches!(self, Own::Status | Own::Secret(..) | Own::PastValue(..))
     }
 
     /// Whether a look at it is an access to a secret.
@@ -127,15 +151,7 @@ impl Own {
         match self {
             Own::Control | Own::Status | Own::Section(_) => false,
             Own::Domain(..) | Own::Secret(..) => true,
-        }
-    }
-
-    /// The directory of a directory; none: `/`.
-    pub(super) fn parent(&self) -> Option<Own> {
-        match self {
-            Own::Control => None,
-            Own::Status | Own::Section(_) => Some(Own::Control),
-            Own::Domain(section, _) | Own::Secret(section, _) => Some(Own::Section(*section)),
+            Own::Past(_) | Own::PastField(_) | Own::PastValue(..) => true,
         }
     }
 }
@@ -163,10 +179,21 @@ impl Fs {
                 let name = name.strip_suffix(section.suffix().as_bytes());
                 let access = names::decode(Level::Access, name.ok_or(NOT_THERE)?)?;
                 let secret = self.wallet.view().find(domain, &access);
-                Ok(Own::Secret(*section, secret.ok_or(NOT_THERE)?))
+                Ok(section.own(secret.ok_or(NOT_THERE)?))
             }
-            Own::Status | Own::Secret(..) => Err(super::namespace::NOT_A_DIRECTORY),
+            own => self.history_child(own, name),
         }
+    }
+
+    /// The directory of a directory.
+    pub(super) fn own_parent(&self, own: &Own) -> Ino {
+        let parent = match own {
+            Own::Control => None,
+            Own::Status | Own::Section(_) => Some(Own::Control),
+            Own::Domain(section, _) | Own::Secret(section, _) => Some(Own::Section(*section)),
+            own => self.history_parent(own),
+        };
+        parent.map_or(Ino::ROOT, |parent| self.number(&Node::Own(parent)))
     }
 
     pub(super) fn own_exists(&self, own: &Own) -> bool {
@@ -180,39 +207,48 @@ impl Fs {
                 let view = self.wallet.view();
                 view.secret(*id).is_some_and(|secret| section.shows(secret))
             }
+            own => self.history_exists(own),
         }
     }
 
     /// The names in a directory.
     pub(super) fn own_names(&self, own: &Own) -> Vec<(String, Kind, Node)> {
-        let view = self.wallet.view();
-        let directory = |name: String, own| (name, Kind::Directory, Node::Own(own));
-        let file = |name: String, own| (name, Kind::File, Node::Own(own));
+        let named = |name: String, own: Own| {
+            let kind = match own.is_file() {
+                true => Kind::File,
+                false => Kind::Directory,
+            };
+            (name, kind, Node::Own(own))
+        };
         match own {
             Own::Control => {
-                let sections = Section::ALL.map(|s| directory(s.name().into(), Own::Section(s)));
-                let status = file("status".into(), Own::Status);
+                let sections = Section::ALL.map(|s| named(s.name().into(), Own::Section(s)));
+                let status = named("status".into(), Own::Status);
                 sections.into_iter().chain([status]).collect()
             }
             Own::Section(section) => {
+                let view = self.wallet.view();
                 let domains = section.domains(&view).map(|domain| {
                     let name = names::encode(Level::Domain, domain);
-                    directory(name, Own::Domain(*section, domain.clone()))
+                    named(name, Own::Domain(*section, domain.clone()))
                 });
                 domains.collect()
             }
             Own::Domain(section, domain) => {
+                let view = self.wallet.view();
                 let secrets = section.secrets(&view, domain);
-                let secrets = secrets
-                    .map(|(shown, id)| file(section.file_name(shown), Own::Secret(*section, id)));
+                let secrets = secrets.map(|(s, id)| named(section.file_name(s), section.own(id)));
                 secrets.collect()
             }
-            Own::Status | Own::Secret(..) => Vec::new(),
+            own => self.history_names(own),
         }
     }
 
     /// What `stat` shows.
     pub(super) fn own_attr(&self, own: &Own, ino: Ino) -> FsResult<Attr> {
+        if let Own::Past(_) | Own::PastField(_) | Own::PastValue(..) = own {
+            return self.history_attr(own, ino);
+        }
         let size = self.own_size(ino);
         let view = self.wallet.view();
         Ok(match own {
@@ -223,14 +259,22 @@ impl Fs {
                 attr::directory(ino, domains, self.times().root(&view))
             }
             Own::Domain(section, domain) => {
-                section.secrets(&view, domain).next().ok_or(NOT_THERE)?;
-                attr::directory(ino, 0, self.times().domain(&view, domain))
+                let secrets = section.secrets(&view, domain).count();
+                if secrets == 0 {
+                    return Err(NOT_THERE);
+                }
+                let directories = match section {
+                    Section::History => secrets,
+                    Section::Json | Section::Totp | Section::TotpJson => 0,
+                };
+                attr::directory(ino, directories, self.times().domain(&view, domain))
             }
             Own::Secret(section, id) => {
                 let secret = view.secret(*id).filter(|secret| section.shows(secret));
                 let mtime_ns = attr::secret_mtime_ns(secret.ok_or(NOT_THERE)?);
                 attr::file(ino, size, mtime_ns, MODE, true)
             }
+            Own::Past(_) | Own::PastField(_) | Own::PastValue(..) => return Err(NOT_THERE),
         })
     }
 
@@ -244,16 +288,21 @@ impl Fs {
         sizes.max().unwrap_or(0)
     }
 
-    /// The path of a secret's file within the mount.
+    /// The path of a secret's file, or of a value that it had, within the mount.
     pub(super) fn own_path(&self, own: &Own) -> Option<String> {
-        let Own::Secret(section, id) = own else {
-            return None;
+        let (section, id, within) = match own {
+            Own::Secret(section, id) => (*section, *id, String::new()),
+            Own::PastValue(place, time) => {
+                let within = format!("/{}/{time}", field_name(&place.field));
+                (Section::History, place.secret, within)
+            }
+            _ => return None,
         };
         let view = self.wallet.view();
-        let secret = view.secret(*id)?;
+        let secret = view.secret(id)?;
         let domain = names::encode(Level::Domain, &secret.meta.domain);
         let (name, file) = (section.name(), section.file_name(&secret.shown));
-        Some(format!("{}/{name}/{domain}/{file}", names::CONTROL))
+        Some(format!("{}/{name}/{domain}/{file}{within}", names::CONTROL))
     }
 }
 

@@ -5,6 +5,7 @@ use super::super::error::{Errno, FsError, FsResult};
 use super::super::file::{Content, Name};
 use super::super::inode::{Ino, Place};
 use super::super::open::{Handle, OWN_FILE, OpenHow, Opened};
+use super::super::tree::NOT_THERE;
 use super::super::{Fs, LOCK};
 use super::{OTPAUTH, Own, OwnFile, Section};
 use crate::crypto::{Growing, SecretBytes, Totp, TotpError};
@@ -43,6 +44,10 @@ impl Fs {
                 self.freshen_to_open(tid, false).await?;
                 self.text_of(*section, *secret).await?
             }
+            Own::PastValue(place, name) => {
+                self.freshen_to_open(tid, false).await?;
+                self.past_value(place, name).await?
+            }
             _ => SecretBytes::new((self.options.status)().into_bytes()),
         };
         let fh = self.fh();
@@ -65,6 +70,8 @@ impl Fs {
         match section {
             Section::Json => Ok(text(json_of_one(&whole))),
             Section::Totp | Section::TotpJson => self.code(section, &whole),
+            // It shows no secret as one file.
+            Section::History => Err(NOT_THERE),
         }
     }
 
@@ -94,7 +101,7 @@ impl Fs {
     /// The one-time code of this moment.
     fn code(&self, section: Section, whole: &Leaving) -> FsResult<SecretBytes> {
         let otpauth = whole.fields.get(&Field::Info(OTPAUTH.into()));
-        let otpauth = otpauth.ok_or(super::NOT_THERE)?;
+        let otpauth = otpauth.ok_or(NOT_THERE)?;
         let totp = Totp::parse(otpauth.value.expose());
         *self.totp_error.lock().expect(LOCK) = totp.as_ref().err().copied();
         let totp = totp.map_err(|e| {
@@ -124,5 +131,5 @@ impl Fs {
 
 /// The bytes that were written.
 fn text(written: Growing) -> SecretBytes {
-    SecretBytes::new(written.expose().to_vec())
+    SecretBytes::copy_of(written.expose())
 }

@@ -101,7 +101,8 @@ fn refusals(wallet: &str, reasons: Vec<CancellationReason>) -> Result<Commit, Fa
             }
             Some("ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded") => {
                 fault.get_or_insert_with(|| {
-                    let error = StoreError::Busy("it asks for fewer writes".into());
+                    let error =
+                        StoreError::Busy("it asks for fewer writes; try again in a while".into());
                     Fault::known(error, Retry::ToTheEnd)
                 });
             }
@@ -117,7 +118,9 @@ fn refusals(wallet: &str, reasons: Vec<CancellationReason>) -> Result<Commit, Fa
         _ if !refusals.is_empty() => Ok(Commit::Refused(refusals)),
         Some(fault) => Err(fault),
         None => Err(Fault::known(
-            StoreError::Failed("DynamoDB cancelled a transaction and gave no reason".into()),
+            StoreError::Failed(
+                "DynamoDB cancelled a transaction and gave no reason; try again".into(),
+            ),
             Retry::Never,
         )),
     }
@@ -182,7 +185,9 @@ fn transaction(
     };
     let items: Result<_, BuildError> = changes.iter().map(write).collect();
     items.map_err(|_| {
-        let error = StoreError::Failed("the AWS SDK refuses the request".into());
+        let error = StoreError::Failed(
+            "the AWS SDK refuses the request: a fault of walletfs, to be reported".into(),
+        );
         Fault::known(error, Retry::Never)
     })
 }

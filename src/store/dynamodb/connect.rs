@@ -97,19 +97,37 @@ pub struct Tuning {
 
 /// A client, made from the configuration as it was at one moment.
 pub(super) struct Connection {
-    client: Option<Client>,
+    /// Or what is wrong with the options.
+    client: Result<Client, StoreError>,
 }
 
 impl Connection {
     pub(super) async fn open(options: &DynamoOptions, tuning: &Tuning) -> Self {
         let Some(region) = region(options).await else {
-            return Connection { client: None };
+            return Connection {
+                client: Err(StoreError::Failed(
+                    "no AWS region is set: name one with `walletfs conf region`, in AWS_REGION, or in \
+                     the profile"
+                        .into(),
+                )),
+            };
         };
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region);
         if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }
         if let Some(url) = &options.endpoint_url {
+            // The SDK would say of any other that the connection was cut.
+            let host = ["http://", "https://"]
+                .iter()
+                .find_map(|by| url.strip_prefix(by));
+            if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
+                let error = StoreError::Failed(format!(
+                    "the endpoint {url} is no URL: name one that begins with http:// or https:// \
+                     (`walletfs conf endpoint-url`)"
+                ));
+                return Connection { client: Err(error) };
+            }
             loader = loader.endpoint_url(url);
         }
         if let Some(AccessKey { id, secret }) = &tuning.access_key {
@@ -130,20 +148,13 @@ impl Connection {
             )
             .build();
         Connection {
-            client: Some(Client::from_conf(config)),
+            client: Ok(Client::from_conf(config)),
         }
     }
 
     pub(super) fn client(&self) -> Result<Client, Fault> {
-        self.client.clone().ok_or_else(|| {
-            Fault::known(
-                StoreError::Failed(
-                    "no AWS region is set: name one with --region, in AWS_REGION, or in the profile"
-                        .into(),
-                ),
-                Retry::Never,
-            )
-        })
+        let client = self.client.clone();
+        client.map_err(|error| Fault::known(error, Retry::Never))
     }
 }
 

@@ -72,7 +72,9 @@ where
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => not_answered(error),
         SdkError::ResponseError(response) => unreadable(response.raw().status().as_u16()),
         _ => Fault::unknown(
-            StoreError::Failed("the AWS SDK reports an error of a new kind".into()),
+            StoreError::Failed(
+                "the AWS SDK reports an error that this walletfs does not know; try again".into(),
+            ),
             Retry::Never,
         ),
     }
@@ -87,7 +89,9 @@ fn not_answered(error: &(dyn Error + 'static)) -> Fault {
     if connector.is_some_and(ConnectorError::is_timeout) {
         // The only time-out that ends here is that of connecting.
         return Fault::known(
-            StoreError::Unreachable("no connection could be made in time".into()),
+            StoreError::Unreachable(
+                "no connection could be made in time: see that the network is there".into(),
+            ),
             Retry::Few,
         );
     }
@@ -103,7 +107,7 @@ fn not_answered(error: &(dyn Error + 'static)) -> Fault {
         );
     }
     Fault::unknown(
-        StoreError::Unreachable("the connection was cut".into()),
+        StoreError::Unreachable("the connection was cut; try again".into()),
         Retry::Few,
     )
 }
@@ -112,9 +116,14 @@ fn not_answered(error: &(dyn Error + 'static)) -> Fault {
 fn why(error: &(dyn Error + 'static)) -> String {
     match find::<std::io::Error>(error) {
         // The system's own errors say nothing of the request; others may.
-        Some(io) if io.raw_os_error().is_some() => format!("no connection ({})", io.kind()),
+        Some(io) if io.raw_os_error().is_some() => format!(
+            "no connection ({}): see that the network is there, and the endpoint's URL right",
+            io.kind()
+        ),
         _ => {
-            "no connection: the name is not known, or the other side is not who it should be".into()
+            "no connection: the name is not known, or the other side is not who it should be; see \
+             that the network is there, and region and endpoint right"
+                .into()
         }
     }
 }
@@ -122,7 +131,7 @@ fn why(error: &(dyn Error + 'static)) -> String {
 fn no_credentials(error: &CredentialsError) -> Fault {
     if find::<ConnectorError>(error).is_some_and(|error| error.is_io() || error.is_timeout()) {
         return Fault::known(
-            StoreError::Unreachable("no connection to the service that gives credentials".into()),
+            StoreError::Unreachable("no connection to the service that gives credentials: see that the network is there".into()),
             Retry::Few,
         );
     }
@@ -158,7 +167,7 @@ fn refused(code: &str, message: &str, response: &HttpResponse, table: &str) -> F
         | "SlowDown" => Fault::known(slow_down(), Retry::ToTheEnd),
         // An earlier attempt with this token is still at work.
         "TransactionInProgressException" => Fault::unknown(
-            StoreError::Busy("the change is still being made".into()),
+            StoreError::Busy("the change is still being made; try again".into()),
             Retry::ToTheEnd,
         ),
         "TransactionConflictException" => Fault::known(contended(), Retry::ToTheEnd),
@@ -248,7 +257,12 @@ fn denied(code: &str, message: &str, response: &HttpResponse) -> Fault {
         ),
         "RequestTimeTooSkewed" => "this device's clock is wrong: set it".into(),
         "OptInRequired" | "SubscriptionRequiredException" => {
-            "the AWS account has not enabled DynamoDB in this region".into()
+            "the AWS account has not enabled DynamoDB in this region: enable it, or name another"
+                .into()
+        }
+        _ if message.contains("valid region") => {
+            "the region is not that of the endpoint: name the right one (`walletfs conf region`)"
+                .into()
         }
         _ => format!(
             "AWS does not accept these credentials: check the access key and its secret, or renew \
@@ -272,7 +286,9 @@ fn skew(response: &HttpResponse) -> Option<Duration> {
 
 fn unavailable(status: u16) -> Fault {
     Fault::unknown(
-        StoreError::Unreachable(format!("DynamoDB has an error of its own (HTTP {status})")),
+        StoreError::Unreachable(format!(
+            "DynamoDB has an error of its own (HTTP {status}); try again"
+        )),
         Retry::Few,
     )
 }

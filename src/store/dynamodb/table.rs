@@ -130,7 +130,9 @@ async fn ask(store: &DynamoStore, wanted: Wanted) -> Result<Answer, Fault> {
         column(item::ID, KeyType::Range),
     );
     let unbuildable = |_: BuildError| {
-        let error = StoreError::Failed("the AWS SDK refuses the request".into());
+        let error = StoreError::Failed(
+            "the AWS SDK refuses the request: a fault of walletfs, to be reported".into(),
+        );
         Fault::known(error, Retry::Never)
     };
     let (hash, range) = (hash.map_err(unbuildable)?, range.map_err(unbuildable)?);
@@ -207,7 +209,7 @@ async fn active(
             Some(status) => {
                 let status = status.map_or("nothing of its state", TableStatus::as_str);
                 let error = StoreError::Failed(format!(
-                    "table {} cannot be used: the service says {}",
+                    "table {} cannot be used: the service says {}; wait until it is ready, or name another",
                     store.options.table,
                     line(status)
                 ));
@@ -261,7 +263,10 @@ async fn recover(store: &DynamoStore, until: Instant) -> Result<(), Fault> {
                 .point_in_time_recovery_enabled(true)
                 .build()
                 .map_err(|_| {
-                    let error = StoreError::Failed("the AWS SDK refuses the request".into());
+                    let error = StoreError::Failed(
+                        "the AWS SDK refuses the request: a fault of walletfs, to be reported"
+                            .into(),
+                    );
                     Fault::known(error, Retry::Never)
                 })?;
             let sent = store

@@ -37,7 +37,7 @@ impl Error {
         };
         match code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-                StoreError::Busy(format!("another process is writing {shown}"))
+                StoreError::Busy(format!("another process is writing {shown}; try again"))
             }
             ErrorCode::CannotOpen => match file::identity(path) {
                 Err(error) => error,
@@ -54,13 +54,23 @@ impl Error {
             )),
             ErrorCode::DiskFull => StoreError::Full(shown.to_string()),
             ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed => {
-                StoreError::Unreachable(format!("reading or writing {shown} failed"))
+                StoreError::Unreachable(format!(
+                    "reading or writing {shown} failed: see that its disk is there, and what the \
+                     system's log says"
+                ))
             }
             ErrorCode::TooBig => StoreError::Invalid("an item over the size limit".into()),
             ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::Unknown => {
                 StoreError::Invalid(format!("{shown} has another table than walletfs makes"))
             }
-            other => StoreError::Failed(format!("{shown}: SQLite reports {other:?}")),
+            ErrorCode::OutOfMemory => StoreError::Failed(format!(
+                "there is too little memory to read {shown}: close other programs"
+            )),
+            _ => StoreError::Failed(format!(
+                "SQLite gives up on {shown} with its code {}; try again, and if that does not help, \
+                 restore a backup",
+                error.sqlite_error().map_or(0, |error| error.extended_code)
+            )),
         }
     }
 }
@@ -105,7 +115,8 @@ mod tests {
         };
         failed(ffi::SQLITE_CORRUPT, "damaged");
         failed(ffi::SQLITE_NOTADB, "not a wallet file");
-        failed(ffi::SQLITE_NOMEM, "SQLite");
+        failed(ffi::SQLITE_NOMEM, "memory");
+        failed(ffi::SQLITE_MISUSE, "code 21");
         std::fs::remove_file(&path).expect("it is there");
         assert!(matches!(told(ffi::SQLITE_CANTOPEN), Missing(_)));
     }

@@ -65,7 +65,7 @@ fn create_directory(path: &Path) -> io::Result<()> {
 /// The error for a wallet file that is not there, or that holds nothing yet.
 pub(super) fn missing(path: &Path) -> StoreError {
     StoreError::Missing(format!(
-        "there is no wallet file {}: make one with `walletfs init`",
+        "there is no wallet file {}: put a copy in its place, or make one with `walletfs init`",
         path.display()
     ))
 }
@@ -75,16 +75,17 @@ pub(super) fn explain(path: &Path, error: &io::Error) -> StoreError {
     let shown = path.display();
     match error.kind() {
         ErrorKind::NotFound if path.is_symlink() => StoreError::Failed(format!(
-            "{shown} is a symbolic link to a file that is not there"
+            "{shown} is a symbolic link to a file that is not there: mend the link, or name \
+             another file"
         )),
         ErrorKind::NotFound => missing(path),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            StoreError::Denied(format!("{shown}: {error}"))
+            StoreError::Denied(format!("{shown}: {}", crate::told::system(error)))
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full(shown.to_string()),
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            StoreError::Failed(format!("{shown}: a part of the path is not a directory"))
-        }
-        _ => StoreError::Unreachable(format!("{shown}: {error}")),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => StoreError::Failed(format!(
+            "{shown}: a part of its path is not a directory: see that it is right"
+        )),
+        _ => StoreError::Unreachable(format!("{shown}: {}", crate::told::system(error))),
     }
 }

@@ -39,13 +39,13 @@ pub struct Description {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The system refused.
-    #[error(transparent)]
+    #[error("{why}", why = crate::told::system(.0))]
     Io(#[from] io::Error),
     /// It begins otherwise.
-    #[error("it is not a backup of walletfs")]
+    #[error("it is not a backup of walletfs: name another file")]
     Foreign,
     /// A later version wrote it.
-    #[error("it is a backup of format {0}: a later walletfs reads it")]
+    #[error("it is a backup of format {0}: install a newer walletfs, which reads it")]
     Newer(u32),
     /// It was cut short or changed.
     #[error("it is damaged ({0}): take another copy of it")]
@@ -269,7 +269,7 @@ mod tests {
         assert!(refusal(&bytes[..100]).contains("cut short"));
         let mut later = bytes.clone();
         later[19] = 2;
-        assert!(refusal(&later).contains("later walletfs"));
+        assert!(refusal(&later).contains("newer walletfs"));
         let mut long = bytes.clone();
         long[20] = 0xff;
         assert!(refusal(&long).contains("longer than any may be"));
