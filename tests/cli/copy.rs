@@ -37,10 +37,11 @@ impl Display {
         Display { server, name }
     }
 
-    /// What another program pastes; `None`: there is nothing.
+    /// What another program pastes; `None`: there is nothing. xclip waits for ever for an owner that
+    /// ended when it had been asked.
     fn paste(&self) -> Option<String> {
-        let pasted = Command::new("xclip")
-            .args(["-o", "-selection", "clipboard"])
+        let pasted = Command::new("timeout")
+            .args(["10", "xclip", "-o", "-selection", "clipboard"])
             .env("DISPLAY", &self.name)
             .output()
             .expect("scripts/packages xclip");
@@ -85,8 +86,13 @@ fn copy(machine: &Machine, display: &Display, file: &str, seconds: u64) -> asser
 /// The process behind the clipboard, found by the seconds that it was given: its id and arguments.
 fn holder(seconds: u64) -> Option<(u32, String)> {
     fs::read_dir("/proc").unwrap().find_map(|entry| {
-        let pid = entry.unwrap().file_name().to_str()?.parse().ok()?;
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let pid: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
+        // The arguments of others may be out of reach, and not come back.
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        let arguments = match name.trim_end() {
+            "walletfs" => fs::read(format!("/proc/{pid}/cmdline")).ok()?,
+            _ => return None,
+        };
         let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
         let wanted = format!("--background --clear-after {seconds} ");
         arguments.contains(&wanted).then_some((pid, arguments))

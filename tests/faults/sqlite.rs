@@ -55,7 +55,7 @@ pub(crate) fn rows() -> Vec<Row> {
             memory: other,
             ..row(OLDER, other, 16, "rolled back")
         },
-        row(NO_PERMISSION, denied, 14, "ermission denied"),
+        row(NO_PERMISSION, denied, 14, "you are not permitted"),
         row(PULLED_OUT, away, 13, "reading or writing"),
         // SQLite takes a disk that cannot read for a damaged file, but for one that it opens anew.
         row(

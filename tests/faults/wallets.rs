@@ -110,7 +110,21 @@ impl Sealed {
         let wallet = self.open(store).await?;
         Ok(Found {
             generation: wallet.head_info().generation,
-            contents: contents(&wallet).await?,
+            contents: undated(contents(&wallet).await?),
         })
     }
+}
+
+/// Contents without the moments at which earlier values were replaced, which no two runs have alike.
+fn undated(mut contents: Value) -> Value {
+    let domains = contents.as_object_mut().into_iter().flatten();
+    let secrets = domains.flat_map(|(_, domain)| domain.as_object_mut().into_iter().flatten());
+    for (_, secret) in secrets {
+        let infos = secret.pointer_mut("/history/info");
+        let fields = infos.and_then(Value::as_object_mut).into_iter().flatten();
+        for past in fields.flat_map(|(_, values)| values.as_array_mut().into_iter().flatten()) {
+            past[0] = Value::Null;
+        }
+    }
+    contents
 }
