@@ -57,7 +57,6 @@ impl Opener {
             LazyLock::new(|| available_parallelism().map_or(1, usize::from));
         let share = items.len().div_ceil(*PROCESSORS).max(FEW);
         let mut parts = JoinSet::new();
-        let mut first = Vec::new();
         while items.len() > share {
             let part = items.split_off(items.len() - share);
             let (opener, at) = (self.clone(), items.len());
@@ -67,13 +66,13 @@ impl Opener {
             return self.open(items);
         }
         let opener = self.clone();
-        first.extend(blocking(move || opener.open(items)).await?);
+        let mut all = blocking(move || opener.open(items)).await?;
         let mut rest = parts.join_all().await;
         rest.sort_unstable_by_key(|(at, _)| *at);
         for (_, part) in rest {
-            first.extend(part?);
+            all.extend(part?);
         }
-        Ok(first)
+        Ok(all)
     }
 
     fn open(&self, items: Vec<Item>) -> Result<Vec<Opened>, WalletError> {
