@@ -5,6 +5,9 @@
                                       prints {domain: {access: {uid, pwd, info: {key: value}}}},
                                       and `history` beside them, where there is one: the same, but
                                       of [until, modified, value] lists, the newest first
+    open-wallet.py --removed FILE WALLET
+                                      the same of the secrets that are marked as removed, and
+                                      `removed` beside, the time
     open-wallet.py BACKUP             the same for a backup file
     open-wallet.py --vectors FILE     computes every test vector again, compares
 
@@ -182,13 +185,14 @@ def open_wallet(items, device_password, memorable):
     *items, (_, generation, head_meta, head_data) = items
     head = uncbor(head_meta)
     need(head[1] == 1, "unknown format")
-    need(head[6] == [], f"unknown features {head[6]}")
+    need(set(head[6]) <= {"trash"}, f"unknown features {head[6]}")
+    need(len(head[6]) < 2, "a feature that is named twice")
     wallet_id = head[2]
     keyring = unlock(head, device_password, memorable)
     aad = aad_head(wallet_id, generation, head_meta)
     sealed, epoch = open_part(keyring, wallet_id, "head", aad, head_data)
     need(epoch == max(keyring), "the head is sealed under an old key")
-    digest, secrets = bytes(32), {}
+    digest, secrets, removed = bytes(32), {}, {}
     for id, version, meta, data in items:
         need(version <= generation, "an item is newer than the head")
         term = digest_term(digest_key(keyring[epoch]), id, version, meta)
@@ -198,13 +202,16 @@ def open_wallet(items, device_password, memorable):
         data, _ = open_part(keyring, wallet_id, id, aad_data(wallet_id, id), data)
         sizes, values = fields(meta, lambda f: f[0]), fields(data, len)
         need(sizes == values, "sizes are not what meta says")
-        domain = secrets.setdefault(meta[4], {})
+        need(8 not in meta or "trash" in head[6], "removed, and the head does not say so")
+        domain = (removed if 8 in meta else secrets).setdefault(meta[4], {})
         name = meta[5] if meta[5] not in domain else f"{meta[5]}.duplicate-{id}"
         domain[name] = fields(data, shown)
         if 8 in data:
             domain[name]["history"] = fields(data[8], lambda past: [earlier(*p) for p in past])
+        if 8 in meta:
+            domain[name]["removed"] = meta[8]
     need(sealed[1] == digest and sealed[2] == len(items), "items dropped, swapped or added")
-    return secrets
+    return secrets, removed
 
 
 def fields(record, f):
@@ -255,8 +262,10 @@ def record_data(history=None, more={}, **fields):
     return cbor(present(**fields) | past | more)
 
 
-def record_meta(domain, access, created, data_hash, **fields):
-    return record_data(more={4: domain, 5: access, 6: created, 7: data_hash}, **fields)
+def record_meta(domain, access, created, data_hash, removed=None, **fields):
+    gone = {} if removed is None else {8: removed}
+    names = {4: domain, 5: access, 6: created, 7: data_hash}
+    return record_data(more=names | gone, **fields)
 
 
 def slot(memorable, device_key, salt, kdf, nonce, epochs, wallet_id):
@@ -267,9 +276,9 @@ def slot(memorable, device_key, salt, kdf, nonce, epochs, wallet_id):
     return {1: public, 2: nonce, 3: wrapped, 4: proof}
 
 
-def head_meta(wallet_id, device_salt, kdf, slots):
+def head_meta(wallet_id, device_salt, kdf, slots, features=[]):
     slots = [slot(wallet_id=wallet_id, **s) for s in slots]
-    return cbor({1: 1, 2: wallet_id, 3: device_salt, 4: kdf, 5: slots, 6: []})
+    return cbor({1: 1, 2: wallet_id, 3: device_salt, 4: kdf, 5: slots, 6: features})
 
 
 VECTORS = {
@@ -296,14 +305,14 @@ VECTORS = {
 def parsed(value, name=""):
     """A value of the JSON. A string is hex, or text under the names that say so."""
     match value:
-        case str() if name in ("id", "domain", "access"):
+        case str() if name in ("id", "domain", "access", "features"):
             return value
         case str() if name in ("password", "memorable"):
             return value.encode()
         case str():
             return bytes.fromhex(value)
         case list():
-            return [parsed(v) for v in value]
+            return [parsed(v, name) for v in value]
         case dict():
             return {k: parsed(v, k) for k, v in value.items()}
     return value
@@ -318,14 +327,15 @@ def check_vectors(file):
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
+    which = 1 if sys.argv[1:2] == ["--removed"] else 0
+    match sys.argv[1 + which :]:
         case ["--vectors", file]:
             check_vectors(file)
-        case [_] | [_, _]:
-            read = backup_items if len(sys.argv) == 2 else stored_items
+        case [_] | [_, _] as place:
+            read = backup_items if len(place) == 1 else stored_items
             passwords = [sys.stdin.buffer.readline().removesuffix(b"\n") for _ in range(2)]
             try:
-                print(json.dumps(open_wallet(read(*sys.argv[1:]), *passwords), indent=2))
+                print(json.dumps(open_wallet(read(*place), *passwords)[which], indent=2))
             except InvalidTag:
                 sys.exit("refused: not authentic")
         case _:

@@ -131,7 +131,7 @@ fn vectors() -> Vec<Value> {
     derivations(&mut all);
     records(&mut all);
     seals(&mut all);
-    head(&mut all);
+    all.push(head(false));
     recovered(&mut all);
     for length in [
         0, 1, 251, 252, 253, 268, 269, 508, 509, 4092, 4093, 65_532, 65_533, 400_000,
@@ -140,6 +140,7 @@ fn vectors() -> Vec<Value> {
         all.push(json!({ "of": "padded_size", "from": { "length": length }, "gives": size }));
     }
     histories(&mut all);
+    removals(&mut all);
     all
 }
 
@@ -245,6 +246,7 @@ fn records(all: &mut Vec<Value>) {
             access: "smart energy".into(),
             created_ns: -5,
             data_hash: [0x55; 32],
+            removed_ns: None,
             fields,
             unknown: Unknown::default(),
         };
@@ -311,6 +313,31 @@ fn histories(all: &mut Vec<Value>) {
     all.push(json!({ "of": "record_data", "from": from, "gives": gives }));
 }
 
+/// What a removed secret's meta says, and its wallet's head.
+fn removals(all: &mut Vec<Value>) {
+    for removed_ns in [-1, 1_700_000_000_123_456_789] {
+        let meta = Meta {
+            domain: "énergie".into(),
+            access: "smart energy".into(),
+            created_ns: -5,
+            data_hash: [0x55; 32],
+            removed_ns: Some(removed_ns),
+            fields: BTreeMap::new(),
+            unknown: Unknown::default(),
+        };
+        let from = json!({
+            "domain": "énergie",
+            "access": "smart energy",
+            "created": -5,
+            "data_hash": hex(&[0x55; 32]),
+            "removed": removed_ns,
+        });
+        let gives = hex(meta.encode().expose());
+        all.push(json!({ "of": "record_meta", "from": from, "gives": gives }));
+    }
+    all.push(head(true));
+}
+
 fn seals(all: &mut Vec<Value>) {
     let master = [0x66; 32];
     for (nonce, plain) in [([0x77; 12], vec![]), ([0x78; 12], vec![0xab; 253])] {
@@ -370,7 +397,7 @@ fn recovered(all: &mut Vec<Value>) {
     }));
 }
 
-fn head(all: &mut Vec<Value>) {
+fn head(trash: bool) -> Value {
     let master = [0x99; 32];
     let places = [([0xaa; 16], [0xab; 12]), ([0xba; 16], [0xbb; 12])];
     let [(salt_1, nonce_1), (salt_2, nonce_2)] = &places;
@@ -398,18 +425,19 @@ fn head(all: &mut Vec<Value>) {
         device_salt: [0xdd; 16],
         kdf: KdfParams::DEFAULT,
         slots,
+        trash,
         unknown: Unknown::default(),
     };
-    all.push(json!({
-        "of": "head_meta",
-        "from": {
-            "wallet_id": hex(&WALLET),
-            "device_salt": hex(&head.device_salt),
-            "kdf": list(head.kdf),
-            "slots": from,
-        },
-        "gives": hex(&head.encode()),
-    }));
+    let mut from = json!({
+        "wallet_id": hex(&WALLET),
+        "device_salt": hex(&head.device_salt),
+        "kdf": list(head.kdf),
+        "slots": from,
+    });
+    if trash {
+        from["features"] = json!(["trash"]);
+    }
+    json!({ "of": "head_meta", "from": from, "gives": hex(&head.encode()) })
 }
 
 // ---- JSON -----------------------------------------------------------------------------------------

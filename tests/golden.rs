@@ -10,7 +10,7 @@ mod contents;
 #[path = "support/python.rs"]
 mod python;
 
-use contents::{contents, shown};
+use contents::{contents, removed, shown};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use walletfs::wallet::{
 };
 
 /// The golden wallet that this version writes, once.
-const GOLDEN: &str = "golden-2";
+const GOLDEN: &str = "golden-3";
 /// The wallet's name in its file.
 const WALLET: &str = "golden";
 const DEVICE_PASSWORD: &str = "Golden Device 1!";
@@ -64,6 +64,8 @@ async fn the_program_opens_every_golden_wallet() {
         assert_eq!(wallet.state().fault, None);
         let found = contents(&wallet).await.unwrap();
         assert!(found == description["contents"], "{}", file.display());
+        let found = removed(&wallet).await.unwrap();
+        assert_eq!(found, removed_of(&description), "{}", file.display());
         assert_eq!(attributes(&wallet), description["attributes"]);
         let head = wallet.head_info();
         assert_eq!(json!(head.generation), description["generation"]);
@@ -77,11 +79,15 @@ async fn a_second_implementation_opens_every_golden_wallet() {
     write_if_asked().await;
     for (file, description) in golden() {
         let memorable = description["memorable_password"].as_str().unwrap();
-        let output = open_with_python(&file, memorable);
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{message}");
-        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(found == description["contents"], "{}", file.display());
+        let found = |which: &[&str]| -> Value {
+            let output = open_with_python(&file, memorable, which);
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{message}");
+            serde_json::from_slice(&output.stdout).unwrap()
+        };
+        let name = file.display();
+        assert!(found(&[]) == description["contents"], "{name}");
+        assert_eq!(found(&["--removed"]), removed_of(&description), "{name}");
     }
 }
 
@@ -92,7 +98,7 @@ async fn the_second_implementation_refuses_what_is_not_true() {
     let (file, description) = golden().remove(0);
     let right = description["memorable_password"].as_str().unwrap();
     let refusal = |file: &Path, memorable: &str| {
-        let output = open_with_python(file, memorable);
+        let output = open_with_python(file, memorable, &[]);
         assert!(!output.status.success());
         assert!(output.stdout.is_empty());
         let message = String::from_utf8(output.stderr).unwrap();
@@ -137,6 +143,12 @@ async fn the_second_implementation_refuses_what_is_not_true() {
     }
 }
 
+/// The secrets that must be found marked as removed: none where the description says nothing.
+fn removed_of(description: &Value) -> Value {
+    let removed = description.get("removed").cloned();
+    removed.unwrap_or_else(|| json!({}))
+}
+
 async fn join(file: &Path, description: &Value) -> Result<Arc<Wallet>, WalletError> {
     let secret = |key: &str| SecretBytes::new(description[key].as_str().unwrap().into());
     let store = Arc::new(SqliteStore::open(file, WALLET));
@@ -146,9 +158,10 @@ async fn join(file: &Path, description: &Value) -> Result<Arc<Wallet>, WalletErr
     Ok(joined?.0)
 }
 
-fn open_with_python(file: &Path, memorable: &str) -> Output {
+fn open_with_python(file: &Path, memorable: &str, which: &[&str]) -> Output {
     let mut child = Command::new(python::python())
         .arg(python::open_wallet_script())
+        .args(which)
         .args([file.as_os_str(), WALLET.as_ref()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -237,6 +250,8 @@ async fn write() {
         told_apart(contents.clone()),
         (expected(), expected_history())
     );
+    let removed = removed(&wallet).await.unwrap();
+    assert_eq!(values_alone(removed.clone()), expected_removed());
     let head = wallet.head_info();
     let description = json!({
         "about": "A golden wallet: what it must be opened with, and what must be found in it.",
@@ -246,6 +261,7 @@ async fn write() {
         "created": head.created_ns,
         "committed": head.committed_ns,
         "contents": contents,
+        "removed": removed,
         "attributes": attributes(&wallet),
     });
     let text = serde_json::to_string_pretty(&description).unwrap() + "\n";
@@ -264,6 +280,47 @@ fn told_apart(mut contents: Value) -> (Value, Value) {
     values(&mut history["pwd"]);
     values(&mut history["info"]["gone"]);
     (contents, history)
+}
+
+/// What the secrets that were removed hold, without any time.
+fn values_alone(mut removed: Value) -> Value {
+    for of in removed["energy"].as_object_mut().unwrap().values_mut() {
+        assert!(of["removed"].take().is_i64());
+        let history = of["history"].as_object_mut().unwrap();
+        let (infos, others): (Vec<_>, Vec<_>) =
+            history.iter_mut().partition(|(name, _)| *name == "info");
+        let infos = infos
+            .into_iter()
+            .flat_map(|(_, infos)| infos.as_object_mut().unwrap().iter_mut());
+        for (_, past) in others.into_iter().chain(infos) {
+            for past in past.as_array_mut().unwrap() {
+                *past = past[2].take();
+            }
+        }
+    }
+    removed
+}
+
+/// One whose name is free, and one whose name another bears since.
+fn expected_removed() -> Value {
+    json!({
+        "energy": {
+            "coal": {
+                "info": {},
+                "history": {
+                    "uid": ["jim"],
+                    "pwd": ["p2", "p1"],
+                    "info": { "note": [{ "hex": "ff01" }] },
+                },
+                "removed": null,
+            },
+            "empty": {
+                "info": {},
+                "history": { "pwd": ["another"], "info": {} },
+                "removed": null,
+            },
+        },
+    })
 }
 
 /// What its fields held before, the newest first.
@@ -407,6 +464,44 @@ async fn fill(wallet: &Arc<Wallet>) {
         ..put(first, &gone, b"")
     };
     apply(wallet, Edit::Fields(vec![edit])).await;
+    // Secrets that were removed and are kept; the second had a name that another bears.
+    let bear = |id, domain: &str, access: &str| Edit::Move {
+        secret: id,
+        domain: domain.into(),
+        access: access.into(),
+        replace: None,
+    };
+    let empty = ids[2];
+    apply(wallet, bear(empty, "energy", "for a while")).await;
+    let note = Field::Info("note".into());
+    for (access, values) in [
+        (
+            "coal",
+            vec![
+                (&Field::Uid, &b"jim"[..]),
+                (&Field::Pwd, b"p1"),
+                (&Field::Pwd, b"p2"),
+                (&note, b"\xff\x01"),
+            ],
+        ),
+        ("empty", vec![(&Field::Pwd, b"another")]),
+    ] {
+        let id = create(wallet, "energy", access).await;
+        let mut fields = std::collections::BTreeSet::new();
+        for (field, value) in values {
+            apply(wallet, Edit::Fields(vec![put(id, field, value)])).await;
+            fields.insert(field.clone());
+        }
+        for field in fields {
+            let edit = FieldEdit {
+                change: FieldChange::Remove,
+                ..put(id, &field, b"")
+            };
+            apply(wallet, Edit::Fields(vec![edit])).await;
+        }
+        apply(wallet, Edit::Remove { secret: id }).await;
+    }
+    apply(wallet, bear(empty, "energy", "empty")).await;
     // Items that are there no more.
     let gone = create(wallet, "gone", "gone").await;
     apply(wallet, Edit::Remove { secret: gone }).await;

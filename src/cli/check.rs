@@ -61,7 +61,14 @@ fn report(findings: &Findings) -> String {
     } else {
         "secrets open"
     };
-    text += &format!("{} {secrets}.\n", findings.good);
+    text += &match findings.removed {
+        0 => format!("{} {secrets}.\n", findings.good),
+        1 => format!("{} {secrets}, and 1 that was removed.\n", findings.good),
+        removed => format!(
+            "{} {secrets}, and {removed} that were removed.\n",
+            findings.good
+        ),
+    };
     text
 }
 

@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure, print};
 use super::paths::Places;
 use super::session::{LIFETIME, TIMEOUT};
 use crate::store::{Limits, remove_replica};
-use crate::wallet::{Options, history};
+use crate::wallet::{Options, history, trash};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 
@@ -32,7 +32,7 @@ enum Takes {
 }
 
 /// The settings.
-pub(super) const KEYS: [Key; 14] = [
+pub(super) const KEYS: [Key; 15] = [
     key("store", Takes::Word(&["local", "dynamodb"])),
     key("path", Takes::Path),
     key("table", Takes::Text),
@@ -44,6 +44,7 @@ pub(super) const KEYS: [Key; 14] = [
     key("lifetime", Takes::Whole("seconds; 0 is never")),
     key("cache-ttl", Takes::Seconds),
     key("history", Takes::Whole("values, from 0 to 100; 0 is none")),
+    key("trash", Takes::Whole("days, from 0 to 3650; 0 is none")),
     key("replica", Takes::Word(&["off", "on"])),
     key("audit", Takes::Path),
     key(
@@ -183,6 +184,7 @@ fn effective(
             "lifetime" => json!(LIFETIME),
             "cache-ttl" => number(Options::default().cache_ttl.as_secs_f64()),
             "history" => json!(history::KEPT),
+            "trash" => json!(trash::KEPT_DAYS),
             "replica" => json!("off"),
             "log-level" => json!("info"),
             _ => Value::Null,
@@ -295,6 +297,7 @@ mod tests {
             ("log-level", "loud", "one of error"),
             ("store", "cloud", "one of local"),
             ("history", "101", "values, from 0 to 100"),
+            ("trash", "3651", "days, from 0 to 3650"),
             ("replica", "on", "for a wallet in DynamoDB"),
             ("replica", "maybe", "one of off, on"),
             ("table", "", "a text"),

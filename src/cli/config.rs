@@ -6,7 +6,7 @@ use super::paths::Places;
 use crate::crypto::DeviceKey;
 use crate::session::log::Level;
 use crate::session::private;
-use crate::wallet::history;
+use crate::wallet::{history, trash};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -115,6 +115,9 @@ pub struct Config {
     /// Values that each field had before, and that are kept; 0 is none. Default: 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<usize>,
+    /// Days for which secrets that were removed are kept; 0 is none. Default: 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trash: Option<u32>,
     /// Whether a copy of the sealed items is kept on this device, for a wallet in DynamoDB.
     /// Default: off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,6 +195,7 @@ impl Config {
             lifetime: None,
             cache_ttl: None,
             history: None,
+            trash: None,
             replica: None,
             audit: None,
             device_salt: None,
@@ -254,6 +258,9 @@ impl Config {
         if self.history.is_some_and(|values| values > history::MOST) {
             return Err(format!("`history` is at most {}", history::MOST));
         }
+        if self.trash.is_some_and(|days| days > trash::MOST_DAYS) {
+            return Err(format!("`trash` is at most {}", trash::MOST_DAYS));
+        }
         for (key, path) in [("path", &self.path), ("audit", &self.audit)] {
             if path.as_ref().is_some_and(|path| !path.is_absolute()) {
                 return Err(format!("`{key}` must be absolute"));
@@ -265,6 +272,11 @@ impl Config {
     /// Values that each field had before, and that are kept.
     pub fn history(&self) -> usize {
         self.history.unwrap_or(history::KEPT)
+    }
+
+    /// How long secrets that were removed are kept.
+    pub fn trash(&self) -> Duration {
+        trash::days(self.trash.unwrap_or(trash::KEPT_DAYS))
     }
 
     /// Whether a copy of the sealed items is kept on this device. A local wallet is on it already.
@@ -376,6 +388,7 @@ mod tests {
             (r#"{"store":"local","commit-limit":101}"#, "commit limit"),
             (r#"{"store":"local","cache-ttl":-0.1}"#, "seconds"),
             (r#"{"store":"local","history":101}"#, "`history` is"),
+            (r#"{"store":"local","trash":3651}"#, "`trash` is"),
             (r#"{"store":"local","path":"x.sqlite"}"#, "absolute"),
             (r#"{"store":"local","audit":"x.log"}"#, "`audit` must be"),
             (r#"{"store":"local","log-level":"loud"}"#, "loud"),

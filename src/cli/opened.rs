@@ -67,6 +67,7 @@ impl Access {
     pub(super) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
             history: self.config.history(),
+            trash: self.config.trash(),
             progress: Arc::new(progress::loading()),
             replica: store::replica(&self.config, &self.places, &self.name)?,
             ..Options::default()

@@ -237,6 +237,7 @@ impl<'a> Setup<'a> {
             cache_ttl: cache_ttl.map_or(defaults.cache_ttl, |seconds| seconds.duration()),
             read_only: self.args.read_only,
             history: self.config.history(),
+            trash: self.config.trash(),
             progress,
             replica: store::replica(&self.config, &self.places, &self.global.wallet)?,
             ..defaults

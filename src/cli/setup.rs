@@ -139,14 +139,15 @@ impl Steps<'_> {
         let joined = Wallet::join(self.store, seen, &device, &memorable, Options::default());
         let (joined, key) = joined.await?;
         let (head, salt) = (joined.head_info(), joined.device_salt()?);
+        let secrets = joined.view().len();
         joined.lock();
         self.setup.keep(&key, &salt)?;
         Ok(format!(
             "Joined the wallet `{}` in {place}: {} {}, generation {}, made {}, last changed \
              {}.\nFrom here on this device refuses an older state of it.\n",
             self.setup.wallet,
-            head.count,
-            if head.count == 1 { "secret" } else { "secrets" },
+            secrets,
+            if secrets == 1 { "secret" } else { "secrets" },
             head.generation,
             utc(head.created_ns),
             utc(head.committed_ns),

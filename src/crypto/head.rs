@@ -23,6 +23,10 @@ const MAX_WRAPPED: usize = 8 << 10;
 const MAX_FEATURES: u64 = 64;
 const MAX_FEATURE: usize = 64;
 
+/// The feature of a wallet that keeps removed secrets. Whoever does not know it would take them for
+/// others.
+const TRASH: &str = "trash";
+
 /// The kind of slot that takes both passwords at once.
 const BOTH_PASSWORDS: u64 = 1;
 /// The kind of slot that takes the recovery key.
@@ -63,6 +67,8 @@ pub struct HeadMeta {
     pub kdf: KdfParams,
     /// The ways in: 1 to [`MAX_SLOTS`].
     pub slots: Vec<Slot>,
+    /// Whether there may be secrets that are marked as removed: the feature [`TRASH`].
+    pub trash: bool,
     /// Keys of later versions.
     pub unknown: Unknown,
 }
@@ -99,8 +105,10 @@ impl HeadMeta {
             write_kdf(map.key(key::KDF)?, self.kdf)?;
             let e = map.key(key::SLOTS)?.array(self.slots.len() as u64)?;
             self.slots.iter().try_for_each(|slot| slot.write(e))?;
-            // This version has no feature that another must know to read its wallets.
-            map.key(key::FEATURES)?.array(0)?;
+            let e = map.key(key::FEATURES)?.array(u64::from(self.trash))?;
+            if self.trash {
+                e.str(TRASH)?;
+            }
             map.end()
         });
         bytes.into()
@@ -112,7 +120,7 @@ impl HeadMeta {
         if bytes.len() > MAX_META {
             return Err(CryptoError::Malformed("a head of more than 64 KiB"));
         }
-        check_understood(bytes)?;
+        let trash = check_understood(bytes)?;
         let (mut wallet_id, mut device_salt, mut kdf) = (None, None, None);
         let mut slots = Vec::new();
         let unknown = cbor::read(bytes, |key, d| {
@@ -131,13 +139,15 @@ impl HeadMeta {
             device_salt: required(device_salt)?,
             kdf: required(kdf)?,
             slots: required((!slots.is_empty()).then_some(slots))?,
+            trash,
             unknown,
         })
     }
 }
 
-/// Refuses a format or a required feature that this version does not know.
-fn check_understood(bytes: &[u8]) -> Result<(), CryptoError> {
+/// Refuses a format or a required feature that this version does not know. Gives whether the
+/// feature [`TRASH`] is there, the only one that it knows.
+fn check_understood(bytes: &[u8]) -> Result<bool, CryptoError> {
     let (mut format, mut features) = (None, None);
     cbor::read(bytes, |key, d| {
         match key {
@@ -160,17 +170,24 @@ fn check_understood(bytes: &[u8]) -> Result<(), CryptoError> {
     if count > MAX_FEATURES {
         return Err(CryptoError::Malformed("too many required features"));
     }
-    if count == 0 {
-        return Ok(());
+    let mut trash = false;
+    for _ in 0..count {
+        let name = d.str()?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > MAX_FEATURE || !name.bytes().all(plain) {
+            return Err(CryptoError::Malformed(
+                "a required feature without a proper name",
+            ));
+        }
+        if name != TRASH {
+            return Err(CryptoError::UnknownFeature(name.into()));
+        }
+        if trash {
+            return Err(CryptoError::Malformed("a required feature named twice"));
+        }
+        trash = true;
     }
-    let name = d.str()?;
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if name.is_empty() || name.len() > MAX_FEATURE || !name.bytes().all(plain) {
-        return Err(CryptoError::Malformed(
-            "a required feature without a proper name",
-        ));
-    }
-    Err(CryptoError::UnknownFeature(name.into()))
+    Ok(trash)
 }
 
 impl Slot {
@@ -392,6 +409,7 @@ mod tests {
             device_salt: [2; 16],
             kdf: KdfParams::DEFAULT,
             slots: vec![slot()],
+            trash: false,
             unknown: Unknown::default(),
         }
     }
@@ -445,6 +463,28 @@ mod tests {
             let refused = with(b"\x06\x80", name);
             assert!(matches!(refused, Err(CryptoError::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn the_one_feature_that_is_known_is_written_where_it_is() {
+        let keeping = HeadMeta {
+            trash: true,
+            ..meta()
+        };
+        let read = with(b"\x06\x80", b"\x06\x81\x65trash").unwrap();
+        assert_eq!(read, keeping);
+        assert_eq!(HeadMeta::decode(&keeping.encode()), Ok(keeping));
+        // Beside one that is not, and twice.
+        let both = [
+            &b"\x06\x82\x65trash\x65glass"[..],
+            b"\x06\x82\x65glass\x65trash",
+        ];
+        for features in both {
+            let refused = with(b"\x06\x80", features);
+            assert_eq!(refused, Err(CryptoError::UnknownFeature("glass".into())));
+        }
+        let twice = with(b"\x06\x80", b"\x06\x82\x65trash\x65trash");
+        assert!(matches!(twice, Err(CryptoError::Malformed(_))));
     }
 
     #[test]

@@ -225,6 +225,7 @@ mod tests {
             device_salt: [0; 16],
             kdf: KdfParams::LEAST,
             slots: devices.iter().map(slot).collect(),
+            trash: false,
             unknown: Unknown::default(),
         };
         (head, keyring)

@@ -16,7 +16,9 @@ use super::tree::field_name;
 use super::{Fh, Fs};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
-use crate::wallet::{Applied, Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError};
+use crate::wallet::{
+    Applied, Body, Edit, Expected, Field, FieldChange, FieldEdit, WalletError, utc,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -485,13 +487,4 @@ fn conflict_key(field: &Field, time: &str, attempt: u32) -> String {
         key.pop();
     }
     key + &suffix
-}
-
-/// A time as `2026-11-24T150945Z` (ISO 8601, without the colons that some systems forbid in names).
-pub(super) fn utc(ns: i64) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour][minute][second]Z");
-    time::OffsetDateTime::from_unix_timestamp_nanos(ns.into())
-        .ok()
-        .and_then(|t| t.format(&format).ok())
-        .unwrap_or_else(|| ns.to_string())
 }

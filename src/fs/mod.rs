@@ -29,7 +29,7 @@
 //!
 //! Locks, in the order in which they are taken: a file's `turn` (two of them by inode number), then
 //! one of `files`, `unsaved`, `handles`, `listings`, `domains`, then one file's state, then
-//! `inodes`, then the wallet's view. `look`, `lately`, `history` and `totp_error` are taken with no other. None but `turn` is held across an await.
+//! `inodes`, then the wallet's view. `look`, `lately`, `history`, `emptied` and `totp_error` are taken with no other. None but `turn` is held across an await.
 
 mod attr;
 mod buffer;
@@ -116,6 +116,8 @@ pub struct Fs {
     listings: Mutex<HashMap<Fh, Arc<Mutex<Listing>>>>,
     /// Domains that live in the mount: made here and empty (design, section 6).
     domains: Mutex<BTreeSet<Arc<str>>>,
+    /// Directories of domains in the trash that were emptied here.
+    emptied: Mutex<BTreeSet<Arc<str>>>,
     /// Taken after the wallet's view.
     times: Mutex<Times>,
     /// When the wallet was made, ns since 1970: the time of what never changes.
@@ -143,6 +145,7 @@ impl Fs {
             handles: Mutex::default(),
             listings: Mutex::default(),
             domains: Mutex::default(),
+            emptied: Mutex::default(),
             times: Mutex::new(Times::new(made_ns)),
             made_ns,
             look: Mutex::new(None),
@@ -161,6 +164,7 @@ impl Fs {
         self.files().clear();
         // The names that these hold go too.
         self.domains().clear();
+        self.emptied().clear();
         self.forget_lately();
         *self.history_known() = Default::default();
         *self.times() = Times::new(self.made_ns);
@@ -241,6 +245,10 @@ impl Fs {
 
     fn domains(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
         self.domains.lock().expect(LOCK)
+    }
+
+    fn emptied(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
+        self.emptied.lock().expect(LOCK)
     }
 
     fn look(&self) -> MutexGuard<'_, Option<Look>> {

@@ -85,7 +85,8 @@ impl Fs {
                 self.domains().extend(domain);
             }
             Node::Own(own) if own.is_file() => return Err(NOT_A_DIRECTORY),
-            Node::Root | Node::Own(_) => return Err(OWN_FILE),
+            Node::Own(own) => self.discard(own).await?,
+            Node::Root => return Err(OWN_FILE),
             Node::File(_) => return Err(NOT_A_DIRECTORY),
         }
         self.inodes.write().expect(LOCK).detach(&node);
@@ -96,12 +97,18 @@ impl Fs {
     pub async fn unlink(&self, parent: Ino, name: &[u8]) -> FsResult<()> {
         let dir = self.node(parent)?;
         self.freshen().await?;
+        if let Node::Own(own) = &dir {
+            self.know_history(own).await?;
+        }
         let node = self.child(&dir, name)?;
-        let Node::File(place) = &node else {
-            return Err(match node {
-                Node::Own(own) if own.is_file() => OWN_FILE,
-                _ => FsError::new(Errno::EISDIR, "a directory"),
-            });
+        let place = match &node {
+            Node::File(place) => place,
+            Node::Own(own) if own.is_file() => {
+                self.discard(own).await?;
+                self.inodes.write().expect(LOCK).detach(&node);
+                return Ok(());
+            }
+            _ => return Err(FsError::new(Errno::EISDIR, "a directory")),
         };
         self.refuse_read_only()?;
         let file = self.file_at(place);

@@ -8,6 +8,7 @@ use super::io::TOO_LARGE;
 use super::names::{self, Level};
 use super::namespace::{NOT_EMPTY, refuse_bin};
 use super::open::{EXISTS, OWN_FILE};
+use super::own::Own;
 use super::scratch::is_scratch;
 use super::tree::{NOT_THERE, field_name, has_domain};
 use super::{Fs, LOCK};
@@ -34,6 +35,9 @@ impl Fs {
     ) -> FsResult<()> {
         let (dir, new_dir) = (self.node(parent)?, self.node(new_parent)?);
         self.freshen().await?;
+        if let Node::Own(own) = &dir {
+            self.know_history(own).await?;
+        }
         let node = self.child(&dir, name)?;
         match (&node, &new_dir) {
             (Node::File(from), _) => {
@@ -47,18 +51,22 @@ impl Fs {
                 self.rename_secret(*secret, domain, access, no_replace)
                     .await
             }
+            (Node::Own(Own::Removed(secret)), Node::Domain(domain)) => {
+                let access: Arc<str> = names::decode(Level::Access, new_name)?.into();
+                self.refuse_read_only()?;
+                self.bring_back(*secret, domain, access, no_replace).await
+            }
             (Node::Domain(from), Node::Root) if new_name != names::CONTROL.as_bytes() => {
                 let to: Arc<str> = names::decode(Level::Domain, new_name)?.into();
                 refuse_bin(&to)?;
                 self.refuse_read_only()?;
                 self.rename_domain(from, to, no_replace).await
             }
-            (Node::Root | Node::Own(_), _) | (_, Node::Own(_)) => Err(OWN_FILE),
-            (Node::Domain(_), Node::Root) => Err(OWN_FILE),
-            (Node::Secret(_) | Node::Domain(_), _) => Err(FsError::new(
-                Errno::EPERM,
-                "the levels are DOMAIN/ACCESS/FILE",
-            )),
+            (_, Node::Own(_)) | (Node::Domain(_), Node::Root) => Err(OWN_FILE),
+            (Node::Secret(_) | Node::Domain(_) | Node::Own(Own::Removed(_)), _) => Err(
+                FsError::new(Errno::EPERM, "the levels are DOMAIN/ACCESS/FILE"),
+            ),
+            (Node::Root | Node::Own(_), _) => Err(OWN_FILE),
         }
     }
 
@@ -229,19 +237,7 @@ impl Fs {
         if replace == Some(secret) {
             return if no_replace { Err(EXISTS) } else { Ok(()) };
         }
-        if let Some(replace) = replace {
-            if no_replace {
-                return Err(EXISTS);
-            }
-            let view = self.wallet.view();
-            let empty = view
-                .secret(replace)
-                .is_none_or(|s| s.meta.fields.is_empty());
-            drop(view);
-            if !empty || !self.fields_in_memory(replace).is_empty() {
-                return Err(NOT_EMPTY);
-            }
-        }
+        self.refuse_replacing(replace, no_replace)?;
         let from = self.domain_of(secret);
         let edit = Edit::Move {
             secret,
@@ -261,6 +257,25 @@ impl Fs {
         domains.extend(from);
         domains.remove(domain);
         Ok(())
+    }
+
+    /// Refuses to put a secret in the place of another, unless that has no files.
+    pub(super) fn refuse_replacing(&self, replace: Option<Id>, no_replace: bool) -> FsResult<()> {
+        let Some(replace) = replace else {
+            return Ok(());
+        };
+        if no_replace {
+            return Err(EXISTS);
+        }
+        let empty = {
+            let view = self.wallet.view();
+            let secret = view.secret(replace);
+            secret.is_none_or(|secret| secret.meta.fields.is_empty())
+        };
+        match empty && self.fields_in_memory(replace).is_empty() {
+            true => Ok(()),
+            false => Err(NOT_EMPTY),
+        }
     }
 
     async fn rename_domain(&self, from: &Arc<str>, to: Arc<str>, no_replace: bool) -> FsResult<()> {

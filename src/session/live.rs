@@ -15,7 +15,7 @@ use super::wait::End;
 use super::{logind, notify, registry, sys};
 use crate::fs::{self, Fs};
 use crate::fuse;
-use crate::wallet::{SystemClock, Wallet};
+use crate::wallet::{SystemClock, Wallet, WalletError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -145,6 +145,14 @@ pub async fn run(
     Ok(Ended { lost })
 }
 
+/// Deletes secrets that were removed long enough ago. What hinders that does not hinder a session.
+async fn empty_trash(wallet: Arc<Wallet>) {
+    match wallet.empty_expired().await {
+        Ok(()) | Err(WalletError::Locked) => {}
+        Err(e) => tracing::warn!("what was removed and is past its time stays for now: {e}"),
+    }
+}
+
 type StatusText = Arc<dyn Fn() -> String + Send + Sync>;
 
 async fn mount(session: Session) -> Result<(Held, StatusText), SessionError> {
@@ -194,6 +202,8 @@ async fn mount(session: Session) -> Result<(Held, StatusText), SessionError> {
         no_exec: session.no_exec,
         opens: audit,
     };
+    let trash = empty_trash(session.wallet.clone());
+    let expiring = runtime.clone();
     let mount = {
         let (fs, gate, dir) = (fs.clone(), gate.clone(), dir.clone());
         // Waits for fusermount3 and for the kernel's first word.
@@ -228,6 +238,8 @@ async fn mount(session: Session) -> Result<(Held, StatusText), SessionError> {
         }
     })?;
     tracing::info!("mounted on {}", dir.display());
+    // Nobody waits for it.
+    drop(expiring.spawn(trash));
     let held = Held {
         gate,
         fs,

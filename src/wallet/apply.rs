@@ -143,6 +143,7 @@ impl Wallet {
             new_ids,
             now_ns: self.options.clock.wall_ns(),
             history: self.options.history,
+            trash: self.options.trash,
             reseal: false,
             most_changes: self.store.limits().changes,
         };
@@ -181,7 +182,8 @@ impl Wallet {
         let mut patience = Patience::new();
         'again: loop {
             self.unfaulted()?;
-            let ids = edit.bodies_needed(&self.held().snapshot, most)?;
+            let keeps = !self.options.trash.is_zero();
+            let ids = edit.bodies_needed(&self.held().snapshot, most, keeps)?;
             let mut bodies = BTreeMap::new();
             for id in ids {
                 match self.fetch(id).await? {

@@ -79,7 +79,7 @@ impl Wallet {
         }
         let recent = &head.data.recent;
         let ids = recent.since(snapshot.generation, head.generation())?;
-        let worth = ids.len() * ITEMS_A_GET <= snapshot.len();
+        let worth = ids.len() * ITEMS_A_GET <= snapshot.items();
         worth.then(|| ids.into_iter().map(Id::Secret).collect())
     }
 
@@ -111,7 +111,7 @@ fn changes(snapshot: &Snapshot, found: &[(Id, Option<Item>)], head: &Head) -> Ve
         expect: before.map_or(Expect::Absent, Expect::Version),
     };
     let secrets = found.iter().filter_map(|(id, item)| {
-        let before = snapshot.secret(*id).map(|secret| secret.version);
+        let before = snapshot.item(*id).map(|secret| secret.version);
         match (item, before) {
             (Some(item), before) => Some(put(item, before)),
             (None, Some(expect)) => Some(Change::Delete { id: *id, expect }),

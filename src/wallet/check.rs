@@ -11,8 +11,8 @@ use super::name;
 use super::pages::{EMPTY_PAGES, MORE_ITEMS};
 use super::patience::Patience;
 use super::record::{Data, Field, Meta};
-use super::seal::{Ready, after, put_head};
-use super::snapshot::toggle;
+use super::seal::{Ready, after, head_meta, put_head};
+use super::snapshot::{UNTOLD, toggle};
 use super::{Options, Seen, Turn, Wallet, WalletError};
 use crate::crypto::{DeviceKey, SecretBytes, Vault, sha256};
 use crate::store::{Change, Commit, Cursor, Id, Item, Store};
@@ -47,6 +47,8 @@ pub struct Touched {
 pub struct Findings {
     /// Secrets that open whole.
     pub good: usize,
+    /// Secrets that were removed and are kept, and that open whole.
+    pub removed: usize,
     /// All that is wrong.
     pub faults: Vec<Fault>,
 }
@@ -75,6 +77,8 @@ struct Survey {
     digest: [u8; 32],
     /// Items that go in a repair: id, version, term.
     lost: Vec<(Id, u64, [u8; 32])>,
+    /// Whether one of those that are lost is marked as removed.
+    lost_removed: bool,
     /// The newest version of an item that opens.
     newest: u64,
 }
@@ -133,7 +137,8 @@ impl Wallet {
         let mut generation = survey.newest.max(seen.map_or(0, |seen| seen.generation));
         let mut data = tip.data.clone();
         data.digest = survey.digest;
-        data.count = (survey.findings.good + survey.lost.len()) as u64;
+        data.count = survey.listed();
+        let removed = survey.findings.removed > 0;
         let mut lost = survey.lost.chunks(most);
         loop {
             let part = lost.next().unwrap_or_default();
@@ -148,13 +153,9 @@ impl Wallet {
             }
             data.committed_ns = self.options.date_ns();
             generation = after(generation.max(tip.generation()))?;
-            let head = Head::seal(
-                &vault,
-                generation,
-                tip.item.meta.clone(),
-                data.clone(),
-                None,
-            );
+            let trash = removed || survey.lost_removed && lost.len() > 0;
+            let meta = head_meta(&tip.item.meta, trash)?;
+            let head = Head::seal(&vault, generation, meta, data.clone(), None);
             changes.push(put_head(&head, &tip));
             let ready = Ready {
                 changes,
@@ -281,7 +282,9 @@ impl Wallet {
             return Ok(());
         };
         let name = (meta.domain.clone(), meta.access.clone());
+        let removed = meta.removed_ns.is_some();
         if item.version > head.generation() {
+            survey.lost_removed |= removed;
             lost(survey, Some(name), "it is newer than the head");
             return Ok(());
         }
@@ -295,11 +298,17 @@ impl Wallet {
             sizes.eq(values.map(|(field, value)| (field, value.len() as u64)))
         };
         if !values.is_some_and(|data| fits(&data)) {
+            survey.lost_removed |= removed;
             lost(survey, Some(name), "its values do not open");
             return Ok(());
         }
-        survey.findings.good += 1;
         survey.newest = survey.newest.max(item.version);
+        if removed {
+            // Others may bear its name, and it is shown where names are not those of the tree.
+            survey.findings.removed += 1;
+            return Ok(());
+        }
+        survey.findings.good += 1;
         let mut tell = |what: String| survey.fault(Some(touched(Some(name.clone()))), what, false);
         for (part, shown) in names_of(&meta) {
             if let Err(WalletError::BadName(why)) = name::check(shown) {
@@ -343,10 +352,18 @@ impl Survey {
         });
     }
 
+    /// Number of secrets' items.
+    fn listed(&self) -> u64 {
+        (self.findings.good + self.findings.removed + self.lost.len()) as u64
+    }
+
     /// The head's own word on what was listed.
     fn conclude(&mut self, head: &Head) {
         const AND: &str = "restore a backup, or have `walletfs check --repair` keep what is there";
-        let listed = (self.findings.good + self.lost.len()) as u64;
+        let listed = self.listed();
+        if !head.trash && (self.findings.removed > 0 || self.lost_removed) {
+            self.fault(None, format!("{UNTOLD}: {AND}"), false);
+        }
         if listed != head.data.count {
             let count = head.data.count;
             self.fault(

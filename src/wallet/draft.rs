@@ -14,6 +14,9 @@ use std::collections::btree_map::Entry;
 /// The mode bits that are kept: the owner's.
 pub(super) const MODE_MASK: u32 = 0o700;
 
+/// The mode of a field that comes back: that of before is not kept.
+const MODE: u32 = 0o600;
+
 /// A secret while it is edited.
 pub(super) struct Draft {
     id: Id,
@@ -35,6 +38,8 @@ struct Open {
 
 impl Draft {
     pub(super) fn new(secret: &Secret, body: &Body, keep: usize) -> Draft {
+        // What was removed comes back with the newest.
+        let keep = keep.max(usize::from(secret.is_removed()));
         Draft {
             id: secret.id,
             version: secret.version,
@@ -132,6 +137,49 @@ impl Draft {
         let value = self.take(ground, field)?;
         let past = ground.past(&before, value);
         self.open(ground)?.history.add(field, past);
+        Ok(())
+    }
+
+    /// Deletes what a field holds and held before.
+    pub(super) fn discard(
+        &mut self,
+        ground: &Ground<'_>,
+        field: &Field,
+    ) -> Result<(), WalletError> {
+        let Open { data, history } = self.open(ground)?;
+        let value = data.values.remove(field);
+        let held = history.take(field);
+        if value.is_none() && held.is_empty() {
+            return Err(WalletError::NotFound);
+        }
+        self.meta.fields.remove(field);
+        self.values_changed = true;
+        Ok(())
+    }
+
+    /// Gives each field that is gone the newest value that it held; that leaves the history.
+    pub(super) fn bring_back(&mut self, ground: &Ground<'_>) -> Result<(), WalletError> {
+        let Open { data, history } = self.open(ground)?;
+        let held = history.fields().map(|(field, _)| field.clone());
+        let gone: Vec<Field> = held
+            .filter(|field| !data.values.contains_key(field))
+            .collect();
+        let mut back = Vec::with_capacity(gone.len());
+        for field in gone {
+            let Some(past) = history.take_newest(&field) else {
+                continue;
+            };
+            let known = FieldMeta {
+                size: past.value.len() as u64,
+                mtime_ns: past.mtime_ns,
+                mode: MODE,
+                rev: ground.generation,
+            };
+            data.values.insert(field.clone(), past.value);
+            back.push((field, known));
+        }
+        self.values_changed |= !back.is_empty();
+        self.meta.fields.extend(back);
         Ok(())
     }
 

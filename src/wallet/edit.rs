@@ -24,7 +24,9 @@ pub enum Edit {
     /// [`super::WalletError::Exists`]. One that is there already does as its
     /// [`SecretPut::there`] says.
     Secrets(Vec<SecretPut>),
-    /// Removes a secret without fields; one with fields is [`super::WalletError::NotEmpty`].
+    /// Removes a secret without fields; one with fields is [`super::WalletError::NotEmpty`]. With
+    /// [`super::Options::trash`] it is kept for that time if its fields held something before. What
+    /// was kept long enough goes in the same commit, as far as there is room.
     Remove {
         /// The secret.
         secret: Id,
@@ -37,9 +39,39 @@ pub enum Edit {
         domain: Arc<str>,
         /// Its new access: free, or held by `replace`, else [`super::WalletError::Exists`].
         access: Arc<str>,
-        /// A secret without fields that holds the new name and goes in the same commit.
+        /// A secret without fields that holds the new name and goes in the same commit, as by
+        /// [`Edit::Remove`].
         replace: Option<Id>,
     },
+    /// Brings a secret back that was removed and is kept. Each field that is gone has the newest value
+    /// again that it held before.
+    BringBack {
+        /// The secret; without such a one among those that were removed it is
+        /// [`super::WalletError::NotFound`].
+        secret: Id,
+        /// As of [`Edit::Move`].
+        domain: Arc<str>,
+        /// As of [`Edit::Move`].
+        access: Arc<str>,
+        /// As of [`Edit::Move`].
+        replace: Option<Id>,
+    },
+    /// Deletes for good what a field of a secret that was removed would come back with, and what it
+    /// held before that. [`super::WalletError::NotFound`] if there is nothing.
+    DiscardField {
+        /// The secret, among those that were removed.
+        secret: Id,
+        /// The field.
+        field: Field,
+    },
+    /// Deletes for good a secret that was removed; while there is something that it would come back
+    /// with it is [`super::WalletError::NotEmpty`].
+    Discard {
+        /// The secret, among those that were removed.
+        secret: Id,
+    },
+    /// Deletes secrets that were removed and kept long enough, as many as one commit takes.
+    Expire,
     /// Seals secrets anew, under the newest key; nothing of them changes.
     Reseal(Vec<Id>),
     /// Gives every secret of a domain another domain.

@@ -13,6 +13,8 @@ pub(super) struct Head {
     pub(super) item: Item,
     /// Its sealed part.
     pub(super) data: HeadData,
+    /// Whether it says that there may be secrets marked as removed.
+    pub(super) trash: bool,
     /// As the record of heads seen keeps it.
     pub(super) sighting: Sighting,
 }
@@ -34,7 +36,7 @@ impl Head {
         if epoch != vault.newest_epoch() {
             return Err(integrity("the head is sealed under an old epoch"));
         }
-        Ok(Head::new(vault, item, data))
+        Ok(Head::new(vault, item, data, meta.trash))
     }
 
     /// The head that a commit puts, sealed for this generation. `changed`: the secrets whose items
@@ -48,16 +50,17 @@ impl Head {
         changed: Option<Vec<[u8; 16]>>,
     ) -> Head {
         data.recent = data.recent.followed(generation, changed);
+        let trash = HeadMeta::decode(&meta).is_ok_and(|meta| meta.trash);
         let item = Item {
             id: Id::Head,
             version: generation,
             data: vault.seal_head(generation, &meta, &data),
             meta,
         };
-        Head::new(vault, item, data)
+        Head::new(vault, item, data, trash)
     }
 
-    fn new(vault: &Vault, item: Item, data: HeadData) -> Head {
+    fn new(vault: &Vault, item: Item, data: HeadData, trash: bool) -> Head {
         let sighting = Sighting {
             wallet_id: vault.wallet_id(),
             generation: item.version,
@@ -67,6 +70,7 @@ impl Head {
         Head {
             item,
             data,
+            trash,
             sighting,
         }
     }

@@ -61,6 +61,11 @@ impl Folded {
         Ok(Folded(Some(SecretBytes::copy_of(bytes))))
     }
 
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The value of data's key; without one the key is not there.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         self.0.as_ref().map(SecretBytes::expose)
@@ -151,6 +156,16 @@ impl History {
                 .or_default()
                 .insert(0, past);
         }
+    }
+
+    /// The newest value that a field held; it is taken out.
+    pub(super) fn take_newest(&mut self, field: &Field) -> Option<Past> {
+        let values = self.fields.get_mut(field)?;
+        let newest = values.remove(0);
+        if values.is_empty() {
+            self.fields.remove(field);
+        }
+        Some(newest)
     }
 
     /// What a field held, which has it no longer.

@@ -3,28 +3,44 @@
 //! Two secrets may bear one name: no device makes a second one, but two stores merged by hand, or a
 //! restored item, may hold it. Then the lowest id has the name, and each other is shown with
 //! `.duplicate-ID` behind it, so that every secret can be reached and renamed.
+//!
+//! Secrets that were removed have an index of their own, in which many may bear one name: the newest
+//! has it, and each other is shown with the time of its removal behind it, to the nanosecond where it
+//! shares the second, and its id where it shares that. Each is found by such names, however it is
+//! shown: so whoever goes through a list of names finds all of them, although removing one gives its
+//! name to another.
 
+use super::name;
+use super::utc::{utc, utc_exact};
 use crate::store::Id;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Domain, then access as shown, then id.
+type Names = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Id>>;
+
+/// An index.
 #[derive(Clone, Default)]
-pub(super) struct Index(BTreeMap<Arc<str>, BTreeMap<Arc<str>, Id>>);
+pub(super) struct Index {
+    shown: Names,
+    /// Names by which secrets are found that are shown by others.
+    also: Names,
+}
 
 impl Index {
     pub(super) fn domains(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.keys()
+        self.shown.keys()
     }
 
     pub(super) fn secrets(&self, domain: &str) -> impl Iterator<Item = (&Arc<str>, Id)> {
-        let domain = self.0.get(domain).into_iter().flatten();
+        let domain = self.shown.get(domain).into_iter().flatten();
         domain.map(|(shown, id)| (shown, *id))
     }
 
     pub(super) fn find(&self, domain: &str, shown: &str) -> Option<Id> {
-        self.0.get(domain)?.get(shown).copied()
+        let by = |names: &Names| names.get(domain)?.get(shown).copied();
+        by(&self.shown).or_else(|| by(&self.also))
     }
 
     /// Replaces a domain by these secrets, (access, id) each, and gives the name of each that is
@@ -57,12 +73,59 @@ impl Index {
             shown.insert(name.clone(), id);
             renamed.push((id, name));
         }
-        if shown.is_empty() {
-            self.0.remove(domain);
-        } else {
-            self.0.insert(domain.clone(), shown);
-        }
+        self.put(domain, shown);
         renamed
+    }
+
+    /// As [`Index::set`], of secrets that were removed: (access, time of the removal, id) each.
+    pub(super) fn set_removed(
+        &mut self,
+        domain: &Arc<str>,
+        mut secrets: Vec<(Arc<str>, i64, Id)>,
+    ) -> Vec<(Id, Arc<str>)> {
+        // The oldest first: one that comes later takes no other's name.
+        secrets.sort_by_key(|(_, removed_ns, id)| (*removed_ns, *id));
+        let named = secrets.iter().map(|(access, _, id)| (access.clone(), *id));
+        let mut shown: BTreeMap<Arc<str>, Id> = named.collect();
+        let mut also = BTreeMap::new();
+        let mut renamed = Vec::new();
+        for (access, removed_ns, id) in secrets {
+            let name = |suffix: &str| -> Arc<str> { name::with_suffix(&access, suffix).into() };
+            let exact = format!("~{}", utc_exact(removed_ns));
+            let mut names = vec![
+                name(&format!("~{}", utc(removed_ns))),
+                name(&exact),
+                name(&format!("{exact}-{id}")),
+            ];
+            if shown.get(&access) != Some(&id) {
+                // Someone may have called a secret by the very last of them.
+                while names.iter().all(|name| shown.contains_key(name)) {
+                    names.push(name(&format!(
+                        "{exact}{}",
+                        format!("-{id}").repeat(names.len())
+                    )));
+                }
+                let free = names.iter().find(|name| !shown.contains_key(*name));
+                let free = Arc::clone(free.expect("there is one now"));
+                shown.insert(Arc::clone(&free), id);
+                renamed.push((id, free));
+            }
+            for name in names {
+                also.entry(name).or_insert(id);
+            }
+        }
+        self.also.insert(domain.clone(), also);
+        self.put(domain, shown);
+        renamed
+    }
+
+    fn put(&mut self, domain: &Arc<str>, shown: BTreeMap<Arc<str>, Id>) {
+        if shown.is_empty() {
+            self.shown.remove(domain);
+            self.also.remove(domain);
+        } else {
+            self.shown.insert(domain.clone(), shown);
+        }
     }
 }
 
@@ -115,6 +178,63 @@ mod tests {
         assert_eq!(index.find("d", &literal), Some(id(3)));
         let twice = format!("{literal}.duplicate-{}", id(2));
         assert_eq!(index.find("d", &twice), Some(id(2)));
+    }
+
+    /// The name goes to the newest; what was removed before it is called by its time from then on,
+    /// whatever else comes and goes.
+    #[test]
+    fn the_newest_of_those_removed_has_the_name() {
+        let mut index = Index::default();
+        let second = 1_000_000_000;
+        let mut secrets: Vec<(Arc<str>, i64, Id)> = vec![
+            ("a".into(), 0, id(5)),
+            ("a".into(), 1, id(4)),
+            ("a".into(), 86_400 * second, id(9)),
+            // Someone called a secret by the very name.
+            ("a~1970-01-01T000000Z".into(), 7, id(1)),
+        ];
+        let renamed = index.set_removed(&"d".into(), secrets.clone());
+        assert_eq!(
+            shown(&index),
+            [
+                ("a".into(), id(9)),
+                ("a~1970-01-01T000000.000000000Z".into(), id(5)),
+                ("a~1970-01-01T000000.000000001Z".into(), id(4)),
+                ("a~1970-01-01T000000Z".into(), id(1)),
+            ]
+        );
+        assert_eq!(renamed.len(), 2);
+        assert_eq!(index.find("d", "a~1970-01-02T000000Z"), Some(id(9)));
+        secrets.push(("a".into(), 2 * 86_400 * second, id(2)));
+        index.set_removed(&"d".into(), secrets);
+        assert_eq!(index.find("d", "a"), Some(id(2)));
+        assert_eq!(index.find("d", "a~1970-01-02T000000Z"), Some(id(9)));
+        assert_eq!(index.find("d", "a~1970-01-03T000000Z"), Some(id(2)));
+        assert_eq!(
+            index.find("d", "a~1970-01-01T000000.000000001Z"),
+            Some(id(4))
+        );
+        // Each is found by the names of before as the others go, one by one.
+        let mut left = vec![(0, id(1)), (1, id(2)), (1, id(3)), (2, id(4)), (3, id(5))];
+        let of = |left: &[(i64, Id)]| left.iter().map(|(ns, id)| ("b".into(), *ns, *id)).collect();
+        index.set_removed(&"d".into(), of(&left));
+        let names = shown(&index);
+        for (name, id) in names {
+            assert_eq!(index.find("d", &name), Some(id), "{name}");
+            left.retain(|(_, left)| *left != id);
+            index.set_removed(&"d".into(), of(&left));
+        }
+        assert_eq!(shown(&index), []);
+    }
+
+    #[test]
+    fn a_long_name_leaves_room_for_the_time() {
+        let mut index = Index::default();
+        let long: Arc<str> = "é".repeat(127).into();
+        let secrets = vec![(long.clone(), 0, id(1)), (long.clone(), 1, id(2))];
+        index.set_removed(&"d".into(), secrets);
+        let cut = format!("{}~1970-01-01T000000Z", "é".repeat(118));
+        assert_eq!(shown(&index), [(cut, id(1)), (long.to_string(), id(2))]);
     }
 
     #[test]

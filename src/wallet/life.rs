@@ -59,6 +59,7 @@ impl Wallet {
             device_salt,
             kdf,
             slots: vec![slot],
+            trash: false,
             unknown: Unknown::default(),
         };
         let now = o.date_ns();

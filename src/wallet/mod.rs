@@ -43,6 +43,8 @@ pub(crate) mod seen;
 mod size;
 mod snapshot;
 mod state;
+pub mod trash;
+mod utc;
 mod value;
 mod view;
 mod ways;
@@ -67,6 +69,7 @@ pub use record::{Field, FieldMeta, Meta};
 pub use rekey::RekeyProgress;
 pub use seen::{Rollback, Seen, Sighting};
 pub use state::{Freshness, HeadInfo, State};
+pub use utc::utc;
 pub use view::{Secret, View};
 pub use ways::NewDevice;
 

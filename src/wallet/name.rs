@@ -32,6 +32,17 @@ pub fn shown_len(name: &str) -> usize {
     bytes.len() + 2 * escaped.count()
 }
 
+/// `name` with `suffix` behind it, cut to the length that can be shown.
+pub(super) fn with_suffix(name: &str, suffix: &str) -> String {
+    let mut kept = name.chars();
+    loop {
+        let both = format!("{}{suffix}", kept.as_str());
+        if shown_len(&both) <= MAX || kept.next_back().is_none() {
+            return both;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

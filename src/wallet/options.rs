@@ -26,6 +26,9 @@ pub struct Options {
     /// Values that each field had before, and that are kept: [`super::history::MOST`] at most.
     /// Default: 10.
     pub history: usize,
+    /// How long secrets that were removed are kept, so that they can be brought back; zero: not at
+    /// all. Default: 30 days.
+    pub trash: Duration,
     /// Where to keep a copy of the sealed items for the time when the store cannot be reached.
     /// Default: nowhere.
     pub replica: Option<Arc<Replica>>,
@@ -44,6 +47,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             read_only: false,
             history: super::history::KEPT,
+            trash: super::trash::days(super::trash::KEPT_DAYS),
             replica: None,
             progress: Arc::new(quietly),
             clock: Arc::new(SystemClock),

@@ -7,10 +7,11 @@ use super::edit::{Edit, Expected, FieldChange, FieldEdit, SecretPut, There};
 use super::history::History;
 use super::record::{Data, Field, FieldMeta, Meta};
 use super::snapshot::Snapshot;
-use super::{Body, WalletError, name};
+use super::{Body, Secret, WalletError, name};
 use crate::store::{Bytes, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The items that a commit writes, each secret at most once.
 pub(super) struct Plan {
@@ -58,6 +59,8 @@ pub(super) struct Ground<'a> {
     pub(super) now_ns: i64,
     /// Values that each field had before, and that are kept.
     pub(super) history: usize,
+    /// How long secrets that were removed are kept.
+    pub(super) trash: Duration,
     /// Whether every item that is written has its values sealed anew, with no more history than
     /// that, be they changed or not.
     pub(super) reseal: bool,
@@ -73,6 +76,8 @@ impl Edit {
             Edit::Fields(_) | Edit::Reseal(_) => false,
             Edit::Create { .. } | Edit::Secrets(_) | Edit::Remove { .. } => true,
             Edit::Move { .. } | Edit::MoveDomain { .. } => true,
+            Edit::BringBack { .. } | Edit::Expire => true,
+            Edit::DiscardField { .. } | Edit::Discard { .. } => true,
         }
     }
 
@@ -83,6 +88,8 @@ impl Edit {
             Edit::Secrets(puts) => puts.len(),
             Edit::Fields(_) | Edit::Reseal(_) | Edit::Remove { .. } => 0,
             Edit::Move { .. } | Edit::MoveDomain { .. } => 0,
+            Edit::BringBack { .. } | Edit::Expire => 0,
+            Edit::DiscardField { .. } | Edit::Discard { .. } => 0,
         }
     }
 
@@ -94,7 +101,9 @@ impl Edit {
                 FieldChange::MoveTo { field, .. } => check_field(field),
                 FieldChange::Attributes { .. } | FieldChange::Remove => Ok(()),
             }),
-            Edit::Create { domain, access } | Edit::Move { domain, access, .. } => {
+            Edit::Create { domain, access }
+            | Edit::Move { domain, access, .. }
+            | Edit::BringBack { domain, access, .. } => {
                 name::check(domain).and_then(|()| name::check(access))
             }
             Edit::Secrets(puts) => puts.iter().try_for_each(|put| {
@@ -102,16 +111,19 @@ impl Edit {
                 name::check(&put.access)?;
                 put.fields.keys().try_for_each(check_field)
             }),
-            Edit::Remove { .. } | Edit::Reseal(_) => Ok(()),
+            Edit::Remove { .. } | Edit::Reseal(_) | Edit::Expire => Ok(()),
+            Edit::DiscardField { .. } | Edit::Discard { .. } => Ok(()),
             Edit::MoveDomain { to, .. } => name::check(to),
         }
     }
 
-    /// The secrets whose bodies a plan needs: an item is written whole.
+    /// The secrets whose bodies a plan needs: an item is written whole. `keeps`: secrets that are
+    /// removed are kept.
     pub(super) fn bodies_needed(
         &self,
         snapshot: &Snapshot,
         most_changes: usize,
+        keeps: bool,
     ) -> Result<BTreeSet<Id>, WalletError> {
         Ok(match self {
             Edit::Fields(edits) => {
@@ -136,15 +148,28 @@ impl Edit {
                 let overwritten = puts.iter().filter(|put| put.there == There::Overwritten);
                 overwritten.filter_map(there).collect()
             }
-            Edit::Move { secret, .. } => BTreeSet::from([*secret]),
+            Edit::Move {
+                secret, replace, ..
+            }
+            | Edit::BringBack {
+                secret, replace, ..
+            } => {
+                let removed = replace.filter(|id| keeps && snapshot.secret(*id).is_some());
+                removed.into_iter().chain([*secret]).collect()
+            }
+            Edit::DiscardField { secret, .. } | Edit::Discard { secret } => {
+                BTreeSet::from([*secret])
+            }
+            // What the fields held before decides whether there is something to keep.
+            Edit::Remove { secret } if keeps => BTreeSet::from([*secret]),
             // What was removed meanwhile needs it no more.
             Edit::Reseal(ids) => ids
                 .iter()
                 .copied()
-                .filter(|id| snapshot.secret(*id).is_some())
+                .filter(|id| snapshot.item(*id).is_some())
                 .collect(),
             Edit::MoveDomain { from, to } => domain_moved(snapshot, from, to, most_changes)?,
-            Edit::Create { .. } | Edit::Remove { .. } => BTreeSet::new(),
+            Edit::Create { .. } | Edit::Remove { .. } | Edit::Expire => BTreeSet::new(),
         })
     }
 
@@ -162,10 +187,28 @@ impl Edit {
                 vec![ground.create(domain, access)?]
             }
             Edit::Secrets(puts) => ground.secrets(puts)?,
-            Edit::Remove { secret } => vec![ground.remove(*secret)?],
+            Edit::Remove { secret } => {
+                let mut writes = vec![ground.remove(*secret)?];
+                ground.expire(&mut writes);
+                writes
+            }
+            Edit::BringBack {
+                secret,
+                domain,
+                access,
+                replace,
+            } => ground.bring_back(*secret, domain, access, *replace)?,
+            Edit::DiscardField { secret, field } => vec![ground.discard_field(*secret, field)?],
+            Edit::Discard { secret } => vec![ground.discard(*secret)?],
+            Edit::Expire => {
+                let mut writes = Vec::new();
+                ground.expire(&mut writes);
+                writes
+            }
             Edit::Reseal(_) => {
                 let resealed = ground.bodies.keys().map(|id| {
-                    let mut draft = ground.draft(*id)?;
+                    let secret = ground.snapshot.item(*id).ok_or(WalletError::NotFound)?;
+                    let mut draft = ground.draft_of(secret)?;
                     draft.reseal(ground)?;
                     Ok(draft.into_write())
                 });
@@ -255,6 +298,7 @@ impl Ground<'_> {
             access: access.clone(),
             created_ns: self.now_ns,
             data_hash: [0; 32],
+            removed_ns: None,
             fields: BTreeMap::new(),
             unknown: Default::default(),
         }
@@ -314,17 +358,6 @@ impl Ground<'_> {
         Write::Create { id, meta, data }
     }
 
-    fn remove(&self, id: Id) -> Result<Write, WalletError> {
-        let secret = self.snapshot.secret(id).ok_or(WalletError::NotFound)?;
-        if !secret.meta.fields.is_empty() {
-            return Err(WalletError::NotEmpty);
-        }
-        Ok(Write::Remove {
-            id,
-            version: secret.version,
-        })
-    }
-
     fn rename(
         &self,
         id: Id,
@@ -352,8 +385,12 @@ impl Ground<'_> {
     }
 
     pub(super) fn draft(&self, id: Id) -> Result<Draft, WalletError> {
-        let secret = self.snapshot.secret(id).ok_or(WalletError::NotFound)?;
-        let body = self.bodies.get(&id).ok_or(WalletError::NotFound)?;
+        self.draft_of(self.snapshot.secret(id).ok_or(WalletError::NotFound)?)
+    }
+
+    /// The draft of a secret, be it there or removed.
+    pub(super) fn draft_of(&self, secret: &Secret) -> Result<Draft, WalletError> {
+        let body = self.bodies.get(&secret.id).ok_or(WalletError::NotFound)?;
         let mut draft = Draft::new(secret, body, self.history);
         if self.reseal {
             draft.reseal(self)?;

@@ -21,6 +21,8 @@ mod key {
     pub(super) const ACCESS: u64 = 5;
     pub(super) const CREATED: u64 = 6;
     pub(super) const DATA_HASH: u64 = 7;
+    /// Of meta alone.
+    pub(super) const REMOVED: u64 = 8;
     /// Of data alone.
     pub(super) const HISTORY: u64 = 8;
 }
@@ -74,6 +76,9 @@ pub struct Meta {
     pub created_ns: i64,
     /// SHA-256 of the item's data as stored.
     pub data_hash: [u8; 32],
+    /// When the secret was removed, if it was and is kept for a while: nanoseconds since 1970. Then it
+    /// has no place among the others, whatever its name.
+    pub removed_ns: Option<i64>,
     /// The fields; each has a value in data.
     pub fields: BTreeMap<Field, FieldMeta>,
     /// Keys of later versions.
@@ -95,7 +100,7 @@ impl Meta {
     /// The plaintext to seal.
     pub fn encode(&self) -> SecretBytes {
         SecretBytes::new(cbor::write(|e| {
-            let known = 4 + fields_keys(&self.fields);
+            let known = 4 + fields_keys(&self.fields) + usize::from(self.removed_ns.is_some());
             let mut map = MapWriter::begin(e, known, &self.unknown)?;
             write_fields(&mut map, &self.fields, |e, field| {
                 e.array(4)?
@@ -109,6 +114,9 @@ impl Meta {
             map.key(key::ACCESS)?.str(&self.access)?;
             map.key(key::CREATED)?.i64(self.created_ns)?;
             map.key(key::DATA_HASH)?.bytes(&self.data_hash)?;
+            if let Some(removed_ns) = self.removed_ns {
+                map.key(key::REMOVED)?.i64(removed_ns)?;
+            }
             map.end()
         }))
     }
@@ -116,6 +124,7 @@ impl Meta {
     /// Reads what was sealed.
     pub fn decode(bytes: &[u8]) -> Result<Meta, CryptoError> {
         let (mut domain, mut access, mut created_ns, mut data_hash) = (None, None, None, None);
+        let mut removed_ns = None;
         let mut fields = BTreeMap::new();
         let unknown = cbor::read(bytes, |key, d| {
             match key {
@@ -123,6 +132,7 @@ impl Meta {
                 key::ACCESS => access = Some(d.str()?.into()),
                 key::CREATED => created_ns = Some(d.i64()?),
                 key::DATA_HASH => data_hash = Some(cbor::bytes(d)?),
+                key::REMOVED => removed_ns = Some(d.i64()?),
                 _ => return read_field(key, d, &mut fields, read_field_meta),
             }
             Ok(true)
@@ -132,6 +142,7 @@ impl Meta {
             access: required(access)?,
             created_ns: required(created_ns)?,
             data_hash: required(data_hash)?,
+            removed_ns,
             fields,
             unknown,
         })
@@ -289,6 +300,7 @@ mod tests {
             access: "smart energy".into(),
             created_ns: -5,
             data_hash: [1; 32],
+            removed_ns: None,
             fields: fields.iter().map(|f| (f.clone(), FIELD)).collect(),
             unknown: Unknown::default(),
         }
@@ -336,7 +348,7 @@ mod tests {
         assert_eq!(data.encode().expose(), bytes);
         let mut bytes = meta(&[Field::Uid]).encode().expose().to_vec();
         bytes[0] += 1;
-        bytes.extend(b"\x08\xf5");
+        bytes.extend(b"\x09\xf5");
         assert_eq!(decoded(&bytes).encode().expose(), bytes);
     }
 
@@ -387,6 +399,7 @@ mod tests {
     prop_compose! {
         fn any_meta()(
             domain in ".{0,20}", access in ".{0,20}", created_ns: i64, data_hash: [u8; 32],
+            removed_ns: Option<i64>,
             fields in prop::collection::btree_map(
                 field(),
                 (any::<u64>(), any::<i64>(), 0..8_u32, any::<u64>()).prop_map(
@@ -394,7 +407,8 @@ mod tests {
                 0..30),
         ) -> Meta {
             Meta {
-                domain: domain.into(), access: access.into(), created_ns, data_hash, fields,
+                domain: domain.into(), access: access.into(), created_ns, data_hash, removed_ns,
+                fields,
                 unknown: Unknown::default(),
             }
         }

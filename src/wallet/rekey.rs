@@ -163,7 +163,7 @@ impl Wallet {
         let mut bytes = head;
         let mut pages = Pages::of(&self.store);
         loop {
-            let expected = self.held().snapshot.len() as u64;
+            let expected = self.held().snapshot.items() as u64;
             let Some(items) = pages.items(expected).await? else {
                 self.reseal(&mut batch, progress, done).await?;
                 return Ok(());
@@ -195,7 +195,7 @@ impl Wallet {
         let count = batch.len();
         if count > 0 {
             self.apply(Edit::Reseal(batch)).await?;
-            let all = self.held().snapshot.len();
+            let all = self.held().snapshot.items();
             let done = (done + count).min(all);
             progress(RekeyProgress { done, all });
         }
@@ -204,7 +204,7 @@ impl Wallet {
 
     /// Keeps the data of an item that a listing brought, if the snapshot vouches for it.
     fn keep_body(&self, id: Id, data: crate::store::Bytes) {
-        let vouched = self.held().snapshot.secret(id).map(|s| s.meta.data_hash);
+        let vouched = self.held().snapshot.item(id).map(|s| s.meta.data_hash);
         if let Some(hash) = vouched
             && sha256(&data) == hash
         {

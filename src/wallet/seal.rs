@@ -1,14 +1,14 @@
 //! From a plan to a commit: items sealed, the head with its new digest, and what the snapshot
 //! becomes once the commit is made.
 
-use super::WalletError;
 use super::backup;
 use super::head::Head;
 use super::history::History;
 use super::plan::{Plan, Values, Write};
 use super::record::Meta;
 use super::snapshot::{Snapshot, Term, toggle};
-use crate::crypto::{Vault, sha256};
+use super::{Secret, WalletError};
+use crate::crypto::{HeadMeta, Vault, sha256};
 use crate::store::{Bytes, Change, Expect, Id, Item, Store};
 use std::sync::Arc;
 
@@ -45,8 +45,11 @@ pub(super) fn seal(
     let mut changes = Vec::with_capacity(plan.writes.len() + 1);
     let mut effects = Vec::with_capacity(plan.writes.len());
     let mut bytes = 0;
+    let mut removed = snapshot.removed().len();
     for write in plan.writes {
         let id = write.id();
+        let was_removed = snapshot.item(id).is_some_and(Secret::is_removed);
+        removed = removed + usize::from(write.removes()) - usize::from(was_removed);
         if let Some(term) = snapshot.term(id) {
             toggle(&mut data.digest, term);
         }
@@ -120,13 +123,12 @@ pub(super) fn seal(
         Id::Head => None,
     };
     let changed = effects.iter().filter_map(raw).collect();
-    let head = Head::seal(
-        vault,
-        generation,
-        tip.item.meta.clone(),
-        data,
-        Some(changed),
-    );
+    let head_meta = match snapshot.generation == tip.generation() {
+        true if tip.trash != (removed > 0) => head_meta(&tip.item.meta, removed > 0)?,
+        // On an incomplete snapshot nothing is removed, nor brought back.
+        _ => tip.item.meta.clone(),
+    };
+    let head = Head::seal(vault, generation, head_meta, data, Some(changed));
     bytes += store.item_size(&head.item);
     changes.push(put_head(&head, tip));
     if changes.len() > limits.changes || bytes > limits.commit_bytes {
@@ -137,6 +139,13 @@ pub(super) fn seal(
         head: Arc::new(head),
         effects,
     })
+}
+
+/// The public part of a head as `before`, but for whether there are secrets marked as removed.
+pub(super) fn head_meta(before: &[u8], trash: bool) -> Result<Bytes, WalletError> {
+    let mut meta = HeadMeta::decode(before)?;
+    meta.trash = trash;
+    Ok(meta.encode())
 }
 
 /// Bytes of a secret's item without its values, in a backup too, whose name is longer.
@@ -171,6 +180,14 @@ pub(super) fn after(generation: u64) -> Result<u64, WalletError> {
 }
 
 impl Write {
+    /// Whether the secret that it leaves is marked as removed.
+    fn removes(&self) -> bool {
+        match self {
+            Write::Create { meta, .. } | Write::Change { meta, .. } => meta.removed_ns.is_some(),
+            Write::Remove { .. } => false,
+        }
+    }
+
     fn id(&self) -> Id {
         match self {
             Write::Create { id, .. } | Write::Change { id, .. } | Write::Remove { id, .. } => *id,

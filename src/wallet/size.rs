@@ -50,6 +50,7 @@ impl Wallet {
             access: access.into(),
             created_ns: i64::MIN,
             data_hash: [0; 32],
+            removed_ns: None,
             fields: fields.collect(),
             unknown: Default::default(),
         };
@@ -73,6 +74,7 @@ fn largest_empty() -> Meta {
         access: name,
         created_ns: i64::MIN,
         data_hash: [0; 32],
+        removed_ns: None,
         fields: BTreeMap::new(),
         unknown: Default::default(),
     }

@@ -47,6 +47,10 @@ pub(super) struct Snapshot {
     entries: BTreeMap<Id, Entry>,
     damaged: BTreeSet<Id>,
     index: Index,
+    /// Those that were removed and are kept.
+    trash: Index,
+    /// The same, each with the time of its removal.
+    removed: BTreeSet<(i64, Id)>,
 }
 
 struct Entry {
@@ -59,15 +63,39 @@ impl Snapshot {
         &self.index
     }
 
+    /// The names of secrets that were removed.
+    pub(super) fn trash(&self) -> &Index {
+        &self.trash
+    }
+
+    /// The secrets that were removed, by the time of that.
+    pub(super) fn removed(&self) -> &BTreeSet<(i64, Id)> {
+        &self.removed
+    }
+
+    /// A secret that is there.
     pub(super) fn secret(&self, id: Id) -> Option<&Secret> {
+        self.item(id).filter(|secret| !secret.is_removed())
+    }
+
+    /// A secret, be it there or removed.
+    pub(super) fn item(&self, id: Id) -> Option<&Secret> {
         self.entries.get(&id).map(|entry| &entry.secret)
     }
 
+    /// The secrets that are there.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.entries.values().map(|entry| &entry.secret)
+        let all = self.entries.values().map(|entry| &entry.secret);
+        all.filter(|secret| !secret.is_removed())
     }
 
+    /// Number of secrets that are there.
     pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.removed.len()
+    }
+
+    /// Number of items that open.
+    pub(super) fn items(&self) -> usize {
         self.entries.len()
     }
 
@@ -93,11 +121,13 @@ impl Snapshot {
             toggle(&mut digest, &entry.term);
         }
         let mut count = self.entries.len() as u64;
+        let mut removed = self.removed.len();
         let mut delta = Vec::with_capacity(found.len());
         for (id, item) in found {
             if let Some(entry) = self.entries.get(id) {
                 toggle(&mut digest, &entry.term);
                 count -= 1;
+                removed -= usize::from(entry.secret.is_removed());
             }
             let Some(item) = item else {
                 delta.push((*id, None));
@@ -116,9 +146,11 @@ impl Snapshot {
             };
             toggle(&mut digest, &term);
             count += 1;
+            removed += usize::from(meta.removed_ns.is_some());
             delta.push((*id, Some((item.version, meta, term))));
         }
-        let vouched = digest == head.data.digest && count == head.data.count;
+        let told = head.trash || removed == 0;
+        let vouched = digest == head.data.digest && count == head.data.count && told;
         Ok(vouched.then_some(delta))
     }
 
@@ -128,26 +160,26 @@ impl Snapshot {
         &mut self,
         changes: impl IntoIterator<Item = (Id, Option<(u64, Meta, Term)>)>,
     ) {
-        // The secrets of each domain in which names may have changed.
-        let mut domains: BTreeMap<Arc<str>, BTreeSet<Id>> = BTreeMap::new();
-        let mut touched = |index: &Index, domain: &Arc<str>| {
-            domains
-                .entry(domain.clone())
-                .or_insert_with(|| index.secrets(domain).map(|(_, id)| id).collect());
-        };
+        // The secrets of each domain, or of what was removed of it, in which names may have changed.
+        let mut places: BTreeMap<Place, BTreeSet<Id>> = BTreeMap::new();
         let mut arrived = Vec::new();
         for (id, after) in changes {
             let before = self.entries.remove(&id);
-            let names = |meta: &Meta| (meta.domain.clone(), meta.access.clone());
-            let old = before.as_ref().map(|entry| names(&entry.secret.meta));
-            let new = after.as_ref().map(|(_, meta, _)| names(meta));
+            let name = |meta: &Meta| (Place::of(meta), meta.access.clone(), meta.removed_ns);
+            let old = before.as_ref().map(|entry| name(&entry.secret.meta));
+            let new = after.as_ref().map(|(_, meta, _)| name(meta));
             if old != new {
-                if let Some((domain, _)) = &old {
-                    touched(&self.index, domain);
+                for (place, ..) in old.iter().chain(&new) {
+                    if !places.contains_key(place) {
+                        places.insert(place.clone(), self.ids_in(place));
+                    }
                 }
-                if let Some((domain, _)) = &new {
-                    touched(&self.index, domain);
-                    arrived.push((domain.clone(), id));
+                if let Some((.., Some(removed_ns))) = old {
+                    self.removed.remove(&(removed_ns, id));
+                }
+                if let Some((place, _, removed_ns)) = new {
+                    self.removed.extend(removed_ns.map(|ns| (ns, id)));
+                    arrived.push((place, id));
                 }
             }
             if let Some((version, meta, term)) = after {
@@ -162,33 +194,71 @@ impl Snapshot {
                 self.entries.insert(id, Entry { secret, term });
             }
         }
-        for (domain, id) in arrived {
-            domains.get_mut(&domain).expect("touched above").insert(id);
+        for (place, id) in arrived {
+            places.get_mut(&place).expect("touched above").insert(id);
         }
-        for (domain, ids) in domains {
-            self.reindex(&domain, ids);
+        for (place, ids) in places {
+            self.reindex(&place, ids);
         }
     }
 
-    /// Gives the secrets of a domain the names they are shown under. `ids` holds at least all that
+    /// The secrets that are in a place.
+    fn ids_in(&self, place: &Place) -> BTreeSet<Id> {
+        let index = if place.trash {
+            &self.trash
+        } else {
+            &self.index
+        };
+        index.secrets(&place.domain).map(|(_, id)| id).collect()
+    }
+
+    /// Gives the secrets of a place the names they are shown under. `ids` holds at least all that
     /// are in it.
-    fn reindex(&mut self, domain: &Arc<str>, ids: BTreeSet<Id>) {
+    fn reindex(&mut self, place: &Place, ids: BTreeSet<Id>) {
         let mut names = Vec::with_capacity(ids.len());
         for id in ids {
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;
             };
             let secret = &mut entry.secret;
-            if secret.meta.domain == *domain {
+            if place.holds(&secret.meta) {
                 secret.shown = secret.meta.access.clone();
-                names.push((secret.meta.access.clone(), id));
+                let removed_ns = secret.meta.removed_ns.unwrap_or_default();
+                names.push((secret.meta.access.clone(), removed_ns, id));
             }
         }
-        for (id, shown) in self.index.set(domain, names) {
+        let renamed = match place.trash {
+            true => self.trash.set_removed(&place.domain, names),
+            false => {
+                let names = names.into_iter().map(|(access, _, id)| (access, id));
+                self.index.set(&place.domain, names.collect())
+            }
+        };
+        for (id, shown) in renamed {
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.secret.shown = shown;
             }
         }
+    }
+}
+
+/// Where a secret's name is one among others: a domain, or what was removed of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    trash: bool,
+    domain: Arc<str>,
+}
+
+impl Place {
+    fn of(meta: &Meta) -> Place {
+        Place {
+            trash: meta.removed_ns.is_some(),
+            domain: meta.domain.clone(),
+        }
+    }
+
+    fn holds(&self, meta: &Meta) -> bool {
+        self.trash == meta.removed_ns.is_some() && self.domain == meta.domain
     }
 }
 
@@ -245,7 +315,7 @@ impl Contents {
     }
 
     /// Takes up the item of a secret. Gives its sealed values and their hash, if its meta opens and
-    /// vouches for them. The caller has seen to it that no id comes twice.
+    /// vouches for them, to be kept in memory; not of one that was removed: it is seldom read. The caller has seen to it that no id comes twice.
     pub(super) fn take(&mut self, opened: Opened) -> Option<(Bytes, [u8; 32])> {
         toggle(&mut self.digest, &opened.term);
         if let (Some(digest), Some(term)) = (&mut self.under_older, &opened.under_older) {
@@ -257,7 +327,8 @@ impl Contents {
             self.damaged.insert(opened.id);
             return None;
         };
-        let vouched = opened.body.map(|body| (body, meta.data_hash));
+        let body = opened.body.filter(|_| meta.removed_ns.is_none());
+        let vouched = body.map(|body| (body, meta.data_hash));
         let secret = Secret {
             id: opened.id,
             version: opened.version,
@@ -287,6 +358,9 @@ impl Contents {
         if self.under_older.unwrap_or(self.digest) != head.data.digest {
             return Some("the items are not those that the head vouches for".into());
         }
+        if !head.trash && self.entries.values().any(|entry| entry.secret.is_removed()) {
+            return Some(UNTOLD.into());
+        }
         None
     }
 
@@ -299,7 +373,7 @@ impl Contents {
     /// refuse everything instead would let one flipped bit take away the whole wallet.
     pub(super) fn readable(&self, head: &Head, known: &Snapshot) -> bool {
         let replayed = |entry: &Entry| {
-            let before = known.secret(entry.secret.id).map(|secret| secret.version);
+            let before = known.item(entry.secret.id).map(|secret| secret.version);
             before.is_some_and(|version| entry.secret.version < version)
         };
         !self.damaged.is_empty()
@@ -310,10 +384,12 @@ impl Contents {
 
     /// The snapshot that this is.
     pub(super) fn into_snapshot(self, generation: u64, fault: Option<String>) -> Snapshot {
-        let mut domains: BTreeMap<Arc<str>, BTreeSet<Id>> = BTreeMap::new();
+        let mut places: BTreeMap<Place, BTreeSet<Id>> = BTreeMap::new();
+        let mut removed = BTreeSet::new();
         for (id, entry) in &self.entries {
-            let domain = entry.secret.meta.domain.clone();
-            domains.entry(domain).or_default().insert(*id);
+            let meta = &entry.secret.meta;
+            places.entry(Place::of(meta)).or_default().insert(*id);
+            removed.extend(meta.removed_ns.map(|ns| (ns, *id)));
         }
         let mut snapshot = Snapshot {
             generation,
@@ -323,10 +399,16 @@ impl Contents {
             entries: self.entries,
             damaged: self.damaged,
             index: Index::default(),
+            trash: Index::default(),
+            removed,
         };
-        for (domain, ids) in domains {
-            snapshot.reindex(&domain, ids);
+        for (place, ids) in places {
+            snapshot.reindex(&place, ids);
         }
         snapshot
     }
 }
+
+/// What is wrong with a wallet whose head does not name the feature that an item needs.
+pub(super) const UNTOLD: &str =
+    "a secret is marked as removed, and the head does not say that there are such";

@@ -24,7 +24,7 @@ pub struct HeadInfo {
     pub wallet_id: [u8; 16],
     /// Number of commits, the first included.
     pub generation: u64,
-    /// Number of secrets.
+    /// Number of secrets, those included that were removed and are kept.
     pub count: u64,
     /// When the wallet was made: nanoseconds since 1970.
     pub created_ns: u64,

@@ -18,7 +18,7 @@ pub(super) enum Fetched {
 impl Wallet {
     /// The body of a secret if it is in memory: no store is asked.
     pub fn cached_body(&self, id: Id) -> Option<Body> {
-        let hash = self.held().snapshot.secret(id)?.meta.data_hash;
+        let hash = self.held().snapshot.item(id)?.meta.data_hash;
         let data = self.bodies().get(id, &hash)?;
         Some(Body { id, data, hash })
     }
@@ -61,7 +61,7 @@ impl Wallet {
             return Ok(value);
         }
         let held = self.held();
-        let lost = held.snapshot.secret(body.id).is_some_and(|secret| {
+        let lost = held.snapshot.item(body.id).is_some_and(|secret| {
             secret.meta.data_hash == body.hash && secret.meta.fields.contains_key(field)
         });
         Err(match lost {
@@ -99,7 +99,7 @@ impl Wallet {
             let held = self.held();
             held.vault()?;
             let Secret { version, meta, .. } =
-                held.snapshot.secret(id).ok_or(WalletError::NotFound)?;
+                held.snapshot.item(id).ok_or(WalletError::NotFound)?;
             (*version, meta.data_hash)
         };
         match item {
@@ -119,7 +119,7 @@ impl Wallet {
     fn version(&self, id: Id) -> Result<u64, WalletError> {
         let held = self.held();
         held.vault()?;
-        let secret = held.snapshot.secret(id).ok_or(WalletError::NotFound)?;
+        let secret = held.snapshot.item(id).ok_or(WalletError::NotFound)?;
         Ok(secret.version)
     }
 }

@@ -15,8 +15,17 @@ pub struct Secret {
     /// Names, sizes, times.
     pub meta: Meta,
     /// The access under which it is found: its own, or, should another device have made a second
-    /// secret of the same name, that of the higher id with `.duplicate-ID` behind it.
+    /// secret of the same name, that of the higher id with `.duplicate-ID` behind it. Among those
+    /// that were removed: its own, or, if another of the name was removed later, with `~TIME` behind
+    /// it.
     pub shown: Arc<str>,
+}
+
+impl Secret {
+    /// Whether it was removed, and is kept for a while.
+    pub fn is_removed(&self) -> bool {
+        self.meta.removed_ns.is_some()
+    }
 }
 
 /// The snapshot, held still. Keep it for a moment: never across an await, and never while calling
@@ -37,6 +46,27 @@ impl View<'_> {
     /// The secrets of a domain as (access as shown, id), ascending; none if there is no such domain.
     pub fn secrets(&self, domain: &str) -> impl Iterator<Item = (&Arc<str>, Id)> {
         self.0.snapshot.index().secrets(domain)
+    }
+
+    /// The domains of which secrets were removed, ascending.
+    pub fn removed_domains(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.snapshot.trash().domains()
+    }
+
+    /// The secrets that were removed of a domain as (access as shown, id), ascending.
+    pub fn removed_secrets(&self, domain: &str) -> impl Iterator<Item = (&Arc<str>, Id)> {
+        self.0.snapshot.trash().secrets(domain)
+    }
+
+    /// The secret that was removed and is shown under this name.
+    pub fn find_removed(&self, domain: &str, shown: &str) -> Option<Id> {
+        self.0.snapshot.trash().find(domain, shown)
+    }
+
+    /// What is known of a secret that was removed and is kept.
+    pub fn removed(&self, id: Id) -> Option<&Secret> {
+        let item = self.0.snapshot.item(id);
+        item.filter(|secret| secret.is_removed())
     }
 
     /// The secret that is shown under this name.

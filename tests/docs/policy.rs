@@ -193,6 +193,7 @@ fn backed_up() -> Item {
         device_salt: [0; 16],
         kdf,
         slots: vec![way.wrap(&Keyring::new(random), &[0; 16], random)],
+        trash: false,
         unknown: Default::default(),
     };
     Item {

@@ -15,4 +15,5 @@ mod names;
 mod own;
 mod renames;
 mod requests;
+mod trash;
 mod tree;

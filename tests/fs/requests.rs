@@ -175,7 +175,7 @@ async fn the_mounts_own_files_ask_no_store() {
     assert_eq!(d.cat("/.walletfs/status").await.unwrap(), b"{}");
     assert_eq!(
         d.ls("/.walletfs").await,
-        ["history", "json", "totp", "totp.json", "status"]
+        ["history", "json", "totp", "totp.json", "trash", "status"]
     );
     assert!(!d.fs.is_secret(Ino::ROOT) && !d.fs.is_secret(Ino::STATUS));
     assert_eq!(d.requests(), (0, 0, 0));

@@ -177,8 +177,8 @@ async fn killed_at_every_commit_it_completes_when_run_again() {
             assert_eq!(contents(&wallet).await, BEFORE);
         }
     }
-    // The backup of what is there is 4 items in 2 commits, and 2 for the index; then 3 steps.
-    assert_eq!(kills, 2 * (2 + 2 + 3));
+    // The backup of what is there is 5 items in 3 commits, and 2 for the index; then 3 steps.
+    assert_eq!(kills, 2 * (3 + 2 + 3));
 }
 
 async fn copy(from: &MemoryStore, to: &dyn Store) {

@@ -142,6 +142,7 @@ pub(crate) fn fill(store: &MemoryStore, key: &DeviceKey, n: u32) {
             access: format!("access {i}").into(),
             created_ns: 5,
             data_hash: crypto::sha256(&sealed),
+            removed_ns: None,
             fields: [(Field::Pwd, field)].into(),
             unknown: Default::default(),
         };

@@ -30,4 +30,5 @@ mod support;
 mod table;
 mod together;
 mod tools;
+mod trash;
 mod user;

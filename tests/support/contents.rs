@@ -2,25 +2,46 @@
 
 use serde_json::{Value, json};
 use walletfs::wallet::history::History;
-use walletfs::wallet::{Field, Meta, Wallet, WalletError};
+use walletfs::wallet::{Field, Meta, Secret, Wallet, WalletError};
 
 /// `{domain: {access: {uid, pwd, info: {key: value}}}}`, or the first error; beside `info` the
 /// `history`, where there is one, in the same form but of lists `[until, modified, value]`.
 pub(crate) async fn contents(wallet: &Wallet) -> Result<Value, WalletError> {
+    let secrets: Vec<_> = wallet.view().all().cloned().collect();
+    of_all(wallet, secrets).await
+}
+
+/// The same of the secrets that were removed, and `removed` beside, the time.
+#[allow(
+    dead_code,
+    reason = "not every test that includes this file asks for it"
+)]
+pub(crate) async fn removed(wallet: &Wallet) -> Result<Value, WalletError> {
     let secrets: Vec<_> = {
         let view = wallet.view();
-        view.all()
-            .map(|s| (s.id, s.shown.clone(), s.meta.clone()))
-            .collect()
+        let domains = view.removed_domains();
+        let secrets = domains.flat_map(|domain| view.removed_secrets(domain));
+        let secrets = secrets.filter_map(|(_, id)| view.removed(id).cloned());
+        secrets.collect()
     };
+    of_all(wallet, secrets).await
+}
+
+async fn of_all(wallet: &Wallet, secrets: Vec<Secret>) -> Result<Value, WalletError> {
     let mut all = json!({});
-    for (id, shown, meta) in secrets {
+    for Secret {
+        id, shown, meta, ..
+    } in secrets
+    {
         let body = wallet.body(id).await?;
         let value = |field: &Field| wallet.value(&body, field);
         let mut of = secret(&meta, value)?;
         let history = wallet.values(&body)?.history.open();
         if history.fields().next().is_some() {
             of["history"] = past(&history);
+        }
+        if let Some(removed_ns) = meta.removed_ns {
+            of["removed"] = json!(removed_ns);
         }
         all[&*meta.domain][&*shown] = of;
     }

@@ -190,6 +190,7 @@ async fn names_that_collide_or_cannot_be_shown_are_told_and_stay() {
                 access: access.into(),
                 created_ns: 0,
                 data_hash: hash,
+                removed_ns: None,
                 fields: Default::default(),
                 unknown: Default::default(),
             };

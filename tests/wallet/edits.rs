@@ -269,6 +269,7 @@ async fn two_secrets_of_one_name_are_both_shown_and_can_be_told_apart() {
         forge(&store, &key, id, |data_hash| {
             Meta {
                 data_hash,
+                removed_ns: None,
                 fields: Default::default(),
                 ..meta
             }

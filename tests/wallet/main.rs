@@ -15,4 +15,5 @@ mod rekey;
 mod replica;
 mod requests;
 mod support;
+mod trash;
 mod ways;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use walletfs::crypto::{DeviceKey, Random, sha256};
+use walletfs::crypto::{DeviceKey, HeadMeta, Random, sha256};
 use walletfs::store::*;
 use walletfs::wallet::*;
 
@@ -25,6 +25,7 @@ enum Step {
     RemoveField(u8, u8, Guess),
     MoveField(u8, u8, u8, u8, Guess),
     PutWhole(u8, u8, u8, bool),
+    BringBack(u8, u8, u8, bool),
 }
 
 /// What the device expects of a field, by what it knows.
@@ -34,14 +35,63 @@ enum Guess {
     AsKnown,
 }
 
+/// The secrets that are there, and those that were removed and are kept.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Flat(BTreeMap<Id, Entry>);
+struct Flat(BTreeMap<Id, Entry>, BTreeMap<Id, Entry>);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
     name: (String, String),
     /// Value and revision.
     fields: BTreeMap<Field, (String, u64)>,
+    /// What each field held before, the newest first: until when, and value.
+    past: BTreeMap<Field, Vec<(i64, String)>>,
+}
+
+impl Entry {
+    fn new(name: (String, String)) -> Entry {
+        Entry {
+            name,
+            fields: BTreeMap::new(),
+            past: BTreeMap::new(),
+        }
+    }
+
+    fn set(&mut self, field: &Field, value: String, at: At) {
+        let new = (value, at.generation);
+        if let Some((old, _)) = self.fields.insert(field.clone(), new) {
+            self.keep(field, old, at);
+        }
+    }
+
+    fn remove(&mut self, field: &Field, at: At) {
+        let (old, _) = self.fields.remove(field).unwrap();
+        self.keep(field, old, at);
+    }
+
+    fn keep(&mut self, field: &Field, old: String, at: At) {
+        let past = self.past.entry(field.clone()).or_default();
+        past.insert(0, (at.now_ns, old));
+        past.truncate(10);
+    }
+
+    /// Each field that is gone has its newest value of before again.
+    fn bring_back(&mut self, at: At) {
+        for (field, past) in &mut self.past {
+            if !self.fields.contains_key(field) {
+                let (_, value) = past.remove(0);
+                self.fields.insert(field.clone(), (value, at.generation));
+            }
+        }
+        self.past.retain(|_, past| !past.is_empty());
+    }
+}
+
+/// When an edit is made.
+#[derive(Clone, Copy)]
+struct At {
+    generation: u64,
+    now_ns: i64,
 }
 
 /// A few names, so that they collide.
@@ -67,18 +117,19 @@ impl Flat {
     /// What a device knows; values are not known by listing.
     fn known(device: &Device) -> Flat {
         let view = device.wallet.view();
-        let entries = view.all().map(|secret| {
+        let entry = |secret: &Secret| {
             let meta = &secret.meta;
+            let mut entry = Entry::new((meta.domain.to_string(), meta.access.to_string()));
             let fields = meta.fields.iter();
-            let entry = Entry {
-                name: (meta.domain.to_string(), meta.access.to_string()),
-                fields: fields
-                    .map(|(f, m)| (f.clone(), (String::new(), m.rev)))
-                    .collect(),
-            };
+            entry.fields = fields
+                .map(|(f, m)| (f.clone(), (String::new(), m.rev)))
+                .collect();
             (secret.id, entry)
-        });
-        Flat(entries.collect())
+        };
+        let removed = view.removed_domains();
+        let removed = removed.flat_map(|domain| view.removed_secrets(domain));
+        let removed = removed.map(|(_, id)| entry(view.removed(id).unwrap()));
+        Flat(view.all().map(entry).collect(), removed.collect())
     }
 
     fn holder(&self, name: &(String, String)) -> Option<Id> {
@@ -93,23 +144,56 @@ impl Flat {
             .collect()
     }
 
-    /// Makes an edit; false if it changes nothing. `new` and `generation` are used if it does.
-    fn make(&mut self, edit: &Edit, new: Id, generation: u64) -> Result<bool, &'static str> {
+    /// A secret goes, and is kept if its fields held something before.
+    fn remove(&mut self, id: Id) -> Result<(), &'static str> {
+        let entry = self.0.get(&id).ok_or("not found")?;
+        if !entry.fields.is_empty() {
+            return Err("not empty");
+        }
+        let entry = self.0.remove(&id).unwrap();
+        if !entry.past.is_empty() {
+            self.1.insert(id, entry);
+        }
+        Ok(())
+    }
+
+    /// A secret takes a name, which is free or that of an empty one that goes.
+    fn make_room(
+        &mut self,
+        name: &(String, String),
+        replace: Option<Id>,
+    ) -> Result<(), &'static str> {
+        match self.holder(name) {
+            Some(holder) if replace == Some(holder) => self.remove(holder),
+            Some(_) => Err("exists"),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes an edit; false if it changes nothing. `new` and `at` are used if it does.
+    fn make(&mut self, edit: &Edit, new: Id, at: At) -> Result<bool, &'static str> {
         match edit {
             Edit::Create { domain, access } => {
                 let name = (domain.to_string(), access.to_string());
                 if self.holder(&name).is_some() {
                     return Err("exists");
                 }
-                let fields = BTreeMap::new();
-                self.0.insert(new, Entry { name, fields });
+                self.0.insert(new, Entry::new(name));
             }
-            Edit::Remove { secret } => {
-                let entry = self.0.get(secret).ok_or("not found")?;
-                if !entry.fields.is_empty() {
-                    return Err("not empty");
-                }
-                self.0.remove(secret);
+            Edit::Remove { secret } => self.remove(*secret)?,
+            Edit::BringBack {
+                secret,
+                domain,
+                access,
+                replace,
+            } => {
+                let name = (domain.to_string(), access.to_string());
+                self.1.get(secret).ok_or("not found")?;
+                self.make_room(&name, *replace)?;
+                let mut entry = self.1.remove(secret).unwrap();
+                entry.bring_back(at);
+                entry.name = name;
+                self.0.insert(*secret, entry);
             }
             Edit::Move {
                 secret,
@@ -122,18 +206,16 @@ impl Flat {
                 if entry.name == name {
                     return Ok(false);
                 }
-                if let Some(holder) = self.holder(&name) {
-                    if *replace != Some(holder) {
-                        return Err("exists");
-                    }
-                    if !self.0[&holder].fields.is_empty() {
-                        return Err("not empty");
-                    }
-                    self.0.remove(&holder);
-                }
+                self.make_room(&name, *replace)?;
                 self.0.get_mut(secret).unwrap().name = name;
             }
-            Edit::Reseal(ids) => return Ok(ids.iter().any(|id| self.0.contains_key(id))),
+            Edit::Reseal(ids) => {
+                let there = |id| self.0.contains_key(id) || self.1.contains_key(id);
+                return Ok(ids.iter().any(there));
+            }
+            Edit::Expire | Edit::DiscardField { .. } | Edit::Discard { .. } => {
+                panic!("no step makes one")
+            }
             Edit::MoveDomain { from, to } => {
                 let moved = self.domain(from);
                 if moved.is_empty() {
@@ -156,26 +238,25 @@ impl Flat {
                     Some(_) if put.there == There::Kept => return Ok(false),
                     Some(id) => id,
                     None => {
-                        let fields = BTreeMap::new();
-                        self.0.insert(new, Entry { name, fields });
+                        self.0.insert(new, Entry::new(name));
                         new
                     }
                 };
-                let fields = &mut self.0.get_mut(&id).unwrap().fields;
+                let entry = self.0.get_mut(&id).unwrap();
                 for (field, put) in &put.fields {
                     let value = String::from_utf8(put.value.expose().to_vec()).unwrap();
-                    fields.insert(field.clone(), (value, generation));
+                    entry.set(field, value, at);
                 }
             }
             Edit::Fields(edits) => {
                 let [edit] = &edits[..] else { panic!() };
-                return self.make_field(edit, generation);
+                return self.make_field(edit, at);
             }
         }
         Ok(true)
     }
 
-    fn make_field(&mut self, edit: &FieldEdit, generation: u64) -> Result<bool, &'static str> {
+    fn make_field(&mut self, edit: &FieldEdit, at: At) -> Result<bool, &'static str> {
         if let FieldChange::MoveTo { secret, .. } = &edit.change
             && !self.0.contains_key(secret)
         {
@@ -194,14 +275,14 @@ impl Flat {
                     return Err("field moved");
                 }
                 let value = String::from_utf8(value.expose().to_vec()).unwrap();
-                entry.fields.insert(edit.field.clone(), (value, generation));
+                entry.set(&edit.field, value, at);
             }
             FieldChange::Remove => {
                 rev.ok_or("not found")?;
                 if !met {
                     return Err("field moved");
                 }
-                entry.fields.remove(&edit.field);
+                entry.remove(&edit.field, at);
             }
             FieldChange::MoveTo { secret, field, .. } => {
                 rev.ok_or("not found")?;
@@ -212,8 +293,15 @@ impl Flat {
                     return Ok(false);
                 }
                 let (value, _) = entry.fields.remove(&edit.field).unwrap();
+                let moved = entry.past.remove(&edit.field).unwrap_or_default();
                 let target = self.0.get_mut(secret).unwrap();
-                target.fields.insert(field.clone(), (value, generation));
+                target.set(field, value, at);
+                if !moved.is_empty() {
+                    let past = target.past.entry(field.clone()).or_default();
+                    past.extend(moved);
+                    past.sort_by_key(|(until, _)| std::cmp::Reverse(*until));
+                    past.truncate(10);
+                }
             }
             FieldChange::Attributes { .. } => panic!("no step makes one"),
         }
@@ -227,6 +315,10 @@ fn edit_of(step: Step, known: &Flat, number: usize) -> Option<Edit> {
     let pick = |i: u8| {
         let n = known.0.len().max(1);
         known.0.keys().nth(usize::from(i) % n).copied()
+    };
+    let pick_removed = |i: u8| {
+        let n = known.1.len().max(1);
+        known.1.keys().nth(usize::from(i) % n).copied()
     };
     let expect = |guess, secret: Id, f: &Field| match guess {
         Guess::Any => Expected::Any,
@@ -268,7 +360,17 @@ fn edit_of(step: Step, known: &Flat, number: usize) -> Option<Edit> {
             }])
         }
         Step::Remove(s) => Edit::Remove { secret: pick(s)? },
-        Step::Reseal(s) => Edit::Reseal(vec![pick(s)?]),
+        Step::Reseal(s) => Edit::Reseal(vec![pick(s).or_else(|| pick_removed(s))?]),
+        Step::BringBack(s, d, a, replace) => {
+            let replace = known.holder(&name(d, a)).filter(|_| replace);
+            let (domain, access) = arc(name(d, a));
+            Edit::BringBack {
+                secret: pick_removed(s)?,
+                domain,
+                access,
+                replace,
+            }
+        }
         Step::Move(s, d, a, replace) => {
             let replace = known.holder(&name(d, a)).filter(|_| replace);
             let (domain, access) = arc(name(d, a));
@@ -326,6 +428,20 @@ impl Random for Seeded {
     }
 }
 
+impl Device {
+    /// What each field held before, the newest first: until when, and value.
+    async fn past_of(&self, id: Id) -> BTreeMap<Field, Vec<(i64, String)>> {
+        let body = self.wallet.body(id).await.unwrap();
+        let history = self.wallet.values(&body).unwrap().history.open();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let shown = |past: &history::Past| (past.until_ns, text(past.value.expose()));
+        let fields = history.fields();
+        fields
+            .map(|(field, past)| (field.clone(), past.iter().map(shown).collect()))
+            .collect()
+    }
+}
+
 /// A store with an empty wallet, made once.
 async fn empty_wallet() -> (Arc<MemoryStore>, DeviceKey) {
     static MADE: OnceLock<(Item, [u8; 32])> = OnceLock::new();
@@ -344,7 +460,9 @@ async fn empty_wallet() -> (Arc<MemoryStore>, DeviceKey) {
 async fn play(steps: &[(bool, Step)]) {
     let (store, key) = empty_wallet().await;
     // Nothing grows old by itself: a device learns when a step says so, or when it must.
+    let clock = options().clock;
     let o = |seed| Options {
+        clock: clock.clone(),
         cache_ttl: Duration::from_secs(1 << 20),
         random: Arc::new(Seeded(seed, AtomicU32::new(0))),
         ..options()
@@ -378,8 +496,12 @@ async fn play(steps: &[(bool, Step)]) {
             _ => made.as_ref().ok().and_then(|applied| applied.created),
         };
         let new = new.unwrap_or(nobody);
-        let expected = match known.make(&edit, new, generation) {
-            Ok(true) => truth.make(&edit, new, generation),
+        let at = At {
+            generation,
+            now_ns: clock.wall_ns(),
+        };
+        let expected = match known.make(&edit, new, at) {
+            Ok(true) => truth.make(&edit, new, at),
             by_what_it_knows => by_what_it_knows,
         };
         match (&made, expected) {
@@ -393,14 +515,19 @@ async fn play(steps: &[(bool, Step)]) {
     for device in devices.iter().chain([&fresh]) {
         device.wallet.require_current().await.unwrap();
         let mut contents = Flat::known(device);
-        for (id, entry) in &mut contents.0 {
+        for (id, entry) in contents.0.iter_mut().chain(&mut contents.1) {
             for (field, (value, _)) in &mut entry.fields {
                 *value = device.read(*id, field).await.unwrap();
             }
+            entry.past = device.past_of(*id).await;
         }
         assert_eq!(contents, truth);
-        assert_eq!(device.wallet.head_info().count, truth.0.len() as u64);
+        let items = truth.0.len() + truth.1.len();
+        assert_eq!(device.wallet.head_info().count, items as u64);
+        assert_eq!(device.wallet.view().len(), truth.0.len());
         assert_eq!(device.names().len(), truth.0.len());
+        let head = HeadMeta::decode(&store.items()[&Id::Head].meta).unwrap();
+        assert_eq!(head.trash, !truth.1.is_empty());
     }
 }
 
@@ -411,12 +538,13 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Learn),
         4 => (n(), n()).prop_map(|(d, a)| Step::Create(d, a)),
         3 => (n(), n(), n(), any::<bool>()).prop_map(|(d, a, f, o)| Step::PutWhole(d, a, f, o)),
-        1 => n().prop_map(Step::Remove),
+        2 => n().prop_map(Step::Remove),
+        2 => (n(), n(), n(), any::<bool>()).prop_map(|(s, d, a, r)| Step::BringBack(s, d, a, r)),
         1 => n().prop_map(Step::Reseal),
         2 => (n(), n(), n(), any::<bool>()).prop_map(|(s, d, a, r)| Step::Move(s, d, a, r)),
         1 => (n(), n()).prop_map(|(from, to)| Step::MoveDomain(from, to)),
         5 => (n(), n(), guess()).prop_map(|(s, f, g)| Step::Put(s, f, g)),
-        2 => (n(), n(), guess()).prop_map(|(s, f, g)| Step::RemoveField(s, f, g)),
+        4 => (n(), n(), guess()).prop_map(|(s, f, g)| Step::RemoveField(s, f, g)),
         2 => (n(), n(), n(), n(), guess())
             .prop_map(|(s, f, s2, f2, g)| Step::MoveField(s, f, s2, f2, g)),
     ]

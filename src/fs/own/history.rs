@@ -3,7 +3,6 @@
 //! values.
 
 use super::super::attr::{self, Attr, Kind};
-use super::super::commit::utc;
 use super::super::error::FsResult;
 use super::super::inode::{Ino, Node, Place};
 use super::super::tree::{NOT_THERE, field, field_name};
@@ -11,9 +10,9 @@ use super::super::{Fs, LOCK};
 use super::{MODE, Own, Section};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
-use crate::wallet::Field;
 use crate::wallet::history::{History, Past};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::wallet::{Field, utc};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Secrets of which is remembered what there is.
@@ -67,6 +66,8 @@ impl Own {
     /// The secret whose history must be known to say what is at this place.
     fn of_history(&self) -> Option<Id> {
         match self {
+            Own::Removed(secret) => Some(*secret),
+            Own::RemovedField(place) => Some(place.secret),
             Own::Past(secret) => Some(*secret),
             Own::PastField(place) | Own::PastValue(place, _) => Some(place.secret),
             _ => None,
@@ -83,7 +84,11 @@ impl Fs {
         };
         let hash = {
             let view = self.wallet.view();
-            view.secret(secret).ok_or(NOT_THERE)?.meta.data_hash
+            let known = match own {
+                Own::Removed(_) | Own::RemovedField(_) => view.removed(secret),
+                _ => view.secret(secret),
+            };
+            known.ok_or(NOT_THERE)?.meta.data_hash
         };
         let known = |(id, of, _): &(Id, [u8; 32], _)| *id == secret && *of == hash;
         if self.history_known().0.iter().any(known) {
@@ -103,6 +108,19 @@ impl Fs {
         let known = self.history_known();
         let found = known.0.iter().find(|(id, ..)| *id == secret);
         Ok(found.ok_or(NOT_THERE)?.2.clone())
+    }
+
+    /// The fields of a secret that held something before.
+    pub(super) fn past_fields(&self, secret: Id) -> BTreeSet<Field> {
+        let index = self.history_index(secret);
+        index.map_or_else(|_| BTreeSet::new(), |index| index.keys().cloned().collect())
+    }
+
+    /// Size and modification time of the newest value that a field held before.
+    pub(super) fn newest_held(&self, place: &Place) -> Option<(u64, i64)> {
+        let index = self.history_index(place.secret).ok()?;
+        let newest = index.get(&place.field)?.last()?;
+        Some((newest.size, newest.mtime_ns))
     }
 
     pub(in crate::fs) fn history_known(&self) -> std::sync::MutexGuard<'_, Remembered> {

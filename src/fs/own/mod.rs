@@ -7,6 +7,7 @@
 
 pub(super) mod history;
 mod text;
+mod trash;
 
 use super::Fs;
 use super::attr::{self, Attr, Kind};
@@ -15,12 +16,14 @@ use super::inode::{Ino, Node, Place};
 use super::io::Slice;
 use super::names::{self, Level, NAME_MAX};
 use super::open::Handle;
-use super::tree::{NOT_THERE, field_name};
+use super::tree::{NOT_THERE, field, field_name};
 use crate::crypto::SecretBytes;
 use crate::store::Id;
 use crate::wallet::{Field, Secret, View};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use trash::{latest_removal, latest_removal_of};
 
 /// Something in `/.walletfs`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -41,6 +44,10 @@ pub(super) enum Own {
     PastField(Place),
     /// `/.walletfs/history/D/A/F/TIME`
     PastValue(Place, Arc<str>),
+    /// `/.walletfs/trash/D/A`, by the secret's id.
+    Removed(Id),
+    /// `/.walletfs/trash/D/A/F`
+    RemovedField(Place),
 }
 
 /// A view of the secrets.
@@ -54,6 +61,8 @@ pub(super) enum Section {
     TotpJson,
     /// What fields held before.
     History,
+    /// Secrets that were removed.
+    Trash,
 }
 
 /// The info key whose value says how one-time codes are made.
@@ -76,11 +85,12 @@ impl OwnFile {
 }
 
 impl Section {
-    const ALL: [Section; 4] = [
+    const ALL: [Section; 5] = [
         Section::History,
         Section::Json,
         Section::Totp,
         Section::TotpJson,
+        Section::Trash,
     ];
 
     fn name(self) -> &'static str {
@@ -89,6 +99,7 @@ impl Section {
             Section::Totp => "totp",
             Section::TotpJson => "totp.json",
             Section::History => "history",
+            Section::Trash => "trash",
         }
     }
 
@@ -96,14 +107,22 @@ impl Section {
     fn suffix(self) -> &'static str {
         match self {
             Section::Json => ".json",
-            Section::Totp | Section::TotpJson | Section::History => "",
+            Section::Totp | Section::TotpJson | Section::History | Section::Trash => "",
         }
     }
 
-    /// Whether it shows this secret. A name that leaves no room for the suffix has no file.
+    /// What it shows `id` as, if it shows it. A name that leaves no room for the suffix has no file.
+    fn secret<'a>(self, view: &'a View<'_>, id: Id) -> Option<&'a Secret> {
+        let secret = match self {
+            Section::Trash => view.removed(id),
+            _ => view.secret(id),
+        };
+        secret.filter(|secret| self.shows(secret))
+    }
+
     fn shows(self, secret: &Secret) -> bool {
         match self {
-            Section::History => true,
+            Section::History | Section::Trash => true,
             Section::Json => self.file_name(&secret.shown).len() <= NAME_MAX,
             Section::Totp | Section::TotpJson => {
                 let otpauth = Field::Info(OTPAUTH.into());
@@ -116,6 +135,7 @@ impl Section {
     fn own(self, secret: Id) -> Own {
         match self {
             Section::History => Own::Past(secret),
+            Section::Trash => Own::Removed(secret),
             Section::Json | Section::Totp | Section::TotpJson => Own::Secret(self, secret),
         }
     }
@@ -130,20 +150,41 @@ impl Section {
         view: &'a View<'_>,
         domain: &str,
     ) -> impl Iterator<Item = (&'a Arc<str>, Id)> {
-        let shown = move |id| view.secret(id).is_some_and(|secret| self.shows(secret));
-        view.secrets(domain).filter(move |(_, id)| shown(*id))
+        let removed = self == Section::Trash;
+        let there = (!removed).then(|| view.secrets(domain));
+        let removed = removed.then(|| view.removed_secrets(domain));
+        let all = there.into_iter().flatten();
+        let all = all.chain(removed.into_iter().flatten());
+        all.filter(move |(_, id)| self.secret(view, *id).is_some())
+    }
+
+    /// The secret that it shows under this name.
+    fn find(self, view: &View<'_>, domain: &str, access: &str) -> Option<Id> {
+        match self {
+            Section::Trash => view.find_removed(domain, access),
+            _ => view.find(domain, access),
+        }
     }
 
     /// The domains of which it shows a secret.
     fn domains<'a>(self, view: &'a View<'_>) -> impl Iterator<Item = &'a Arc<str>> {
         let any = move |domain: &&Arc<str>| self.secrets(view, domain).next().is_some();
-        view.domains().filter(any)
+        let removed = self == Section::Trash;
+        let there = (!removed).then(|| view.domains());
+        let removed = removed.then(|| view.removed_domains());
+        let all = there.into_iter().flatten();
+        let all = all.chain(removed.into_iter().flatten());
+        all.filter(any)
     }
 }
 
 impl Own {
     pub(super) fn is_file(&self) -> bool {
-        matches!(self, Own::Status | Own::Secret(..) | Own::PastValue(..))
+        match self {
+            Own::Status | Own::Secret(..) | Own::PastValue(..) | Own::RemovedField(_) => true,
+            Own::Control | Own::Section(_) | Own::Domain(..) => false,
+            Own::Past(_) | Own::PastField(_) | Own::Removed(_) => false,
+        }
     }
 
     /// Whether a look at it is an access to a secret.
@@ -152,6 +193,7 @@ impl Own {
             Own::Control | Own::Status | Own::Section(_) => false,
             Own::Domain(..) | Own::Secret(..) => true,
             Own::Past(_) | Own::PastField(_) | Own::PastValue(..) => true,
+            Own::Removed(_) | Own::RemovedField(_) => true,
         }
     }
 }
@@ -178,9 +220,13 @@ impl Fs {
                 names::text(name)?;
                 let name = name.strip_suffix(section.suffix().as_bytes());
                 let access = names::decode(Level::Access, name.ok_or(NOT_THERE)?)?;
-                let secret = self.wallet.view().find(domain, &access);
+                let secret = section.find(&self.wallet.view(), domain, &access);
                 Ok(section.own(secret.ok_or(NOT_THERE)?))
             }
+            Own::Removed(secret) => Ok(Own::RemovedField(Place {
+                secret: *secret,
+                field: field(name)?,
+            })),
             own => self.history_child(own, name),
         }
     }
@@ -191,6 +237,8 @@ impl Fs {
             Own::Control => None,
             Own::Status | Own::Section(_) => Some(Own::Control),
             Own::Domain(section, _) | Own::Secret(section, _) => Some(Own::Section(*section)),
+            Own::Removed(secret) => self.removed_from(*secret),
+            Own::RemovedField(place) => Some(Own::Removed(place.secret)),
             own => self.history_parent(own),
         };
         parent.map_or(Ino::ROOT, |parent| self.number(&Node::Own(parent)))
@@ -200,13 +248,15 @@ impl Fs {
         match own {
             Own::Control | Own::Status | Own::Section(_) => true,
             Own::Domain(section, domain) => {
+                let kept = *section == Section::Trash && self.emptied().contains(domain);
                 let view = self.wallet.view();
-                section.secrets(&view, domain).next().is_some()
+                kept || section.secrets(&view, domain).next().is_some()
             }
             Own::Secret(section, id) => {
                 let view = self.wallet.view();
-                view.secret(*id).is_some_and(|secret| section.shows(secret))
+                section.secret(&view, *id).is_some()
             }
+            Own::Removed(_) | Own::RemovedField(_) => self.removed_attr(own, Ino(0)).is_ok(),
             own => self.history_exists(own),
         }
     }
@@ -227,10 +277,9 @@ impl Fs {
                 sections.into_iter().chain([status]).collect()
             }
             Own::Section(section) => {
-                let view = self.wallet.view();
-                let domains = section.domains(&view).map(|domain| {
-                    let name = names::encode(Level::Domain, domain);
-                    named(name, Own::Domain(*section, domain.clone()))
+                let domains = self.own_domains(*section).into_iter().map(|domain| {
+                    let name = names::encode(Level::Domain, &domain);
+                    named(name, Own::Domain(*section, domain))
                 });
                 domains.collect()
             }
@@ -240,8 +289,20 @@ impl Fs {
                 let secrets = secrets.map(|(s, id)| named(section.file_name(s), section.own(id)));
                 secrets.collect()
             }
+            Own::Removed(secret) => self.removed_names(*secret),
             own => self.history_names(own),
         }
+    }
+
+    /// The domains that a section has directories of.
+    fn own_domains(&self, section: Section) -> BTreeSet<Arc<str>> {
+        let kept = match section {
+            Section::Trash => self.emptied().clone(),
+            _ => BTreeSet::new(),
+        };
+        let view = self.wallet.view();
+        let shown = section.domains(&view).cloned();
+        shown.chain(kept).collect()
     }
 
     /// What `stat` shows.
@@ -249,32 +310,48 @@ impl Fs {
         if let Own::Past(_) | Own::PastField(_) | Own::PastValue(..) = own {
             return self.history_attr(own, ino);
         }
+        if let Own::Removed(_) | Own::RemovedField(_) = own {
+            return self.removed_attr(own, ino);
+        }
         let size = self.own_size(ino);
+        let (domains, kept) = match own {
+            Own::Section(section) => (self.own_domains(*section).len(), false),
+            Own::Domain(Section::Trash, domain) => (0, self.emptied().contains(domain)),
+            _ => (0, false),
+        };
         let view = self.wallet.view();
         Ok(match own {
             Own::Control => attr::directory(ino, Section::ALL.len(), self.made_ns),
             Own::Status => attr::file(ino, size, self.made_ns, MODE, true),
             Own::Section(section) => {
-                let domains = section.domains(&view).count();
-                attr::directory(ino, domains, self.times().root(&view))
+                let mtime_ns = match section {
+                    Section::Trash => latest_removal(&view).unwrap_or(self.made_ns),
+                    _ => self.times().root(&view),
+                };
+                attr::directory(ino, domains, mtime_ns)
             }
             Own::Domain(section, domain) => {
                 let secrets = section.secrets(&view, domain).count();
-                if secrets == 0 {
+                if secrets == 0 && !kept {
                     return Err(NOT_THERE);
                 }
                 let directories = match section {
-                    Section::History => secrets,
+                    Section::History | Section::Trash => secrets,
                     Section::Json | Section::Totp | Section::TotpJson => 0,
                 };
-                attr::directory(ino, directories, self.times().domain(&view, domain))
+                let mtime_ns = match section {
+                    Section::Trash => latest_removal_of(&view, domain).unwrap_or(self.made_ns),
+                    _ => self.times().domain(&view, domain),
+                };
+                attr::directory(ino, directories, mtime_ns)
             }
             Own::Secret(section, id) => {
-                let secret = view.secret(*id).filter(|secret| section.shows(secret));
-                let mtime_ns = attr::secret_mtime_ns(secret.ok_or(NOT_THERE)?);
+                let secret = section.secret(&view, *id).ok_or(NOT_THERE)?;
+                let mtime_ns = attr::secret_mtime_ns(secret);
                 attr::file(ino, size, mtime_ns, MODE, true)
             }
             Own::Past(_) | Own::PastField(_) | Own::PastValue(..) => return Err(NOT_THERE),
+            Own::Removed(_) | Own::RemovedField(_) => return Err(NOT_THERE),
         })
     }
 
@@ -288,7 +365,8 @@ impl Fs {
         sizes.max().unwrap_or(0)
     }
 
-    /// The path of a secret's file, or of a value that it had, within the mount.
+    /// The path of a secret's file, of a value that it had, or of a field of one that was removed,
+    /// within the mount.
     pub(super) fn own_path(&self, own: &Own) -> Option<String> {
         let (section, id, within) = match own {
             Own::Secret(section, id) => (*section, *id, String::new()),
@@ -296,10 +374,14 @@ impl Fs {
                 let within = format!("/{}/{time}", field_name(&place.field));
                 (Section::History, place.secret, within)
             }
+            Own::RemovedField(place) => {
+                let within = format!("/{}", field_name(&place.field));
+                (Section::Trash, place.secret, within)
+            }
             _ => return None,
         };
         let view = self.wallet.view();
-        let secret = view.secret(id)?;
+        let secret = section.secret(&view, id)?;
         let domain = names::encode(Level::Domain, &secret.meta.domain);
         let (name, file) = (section.name(), section.file_name(&secret.shown));
         Some(format!("{}/{name}/{domain}/{file}{within}", names::CONTROL))

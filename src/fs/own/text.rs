@@ -44,6 +44,10 @@ impl Fs {
                 self.freshen_to_open(tid, false).await?;
                 self.text_of(*section, *secret).await?
             }
+            Own::RemovedField(place) => {
+                self.freshen_to_open(tid, false).await?;
+                self.removed_value(place).await?
+            }
             Own::PastValue(place, name) => {
                 self.freshen_to_open(tid, false).await?;
                 self.past_value(place, name).await?
@@ -71,7 +75,7 @@ impl Fs {
             Section::Json => Ok(text(json_of_one(&whole))),
             Section::Totp | Section::TotpJson => self.code(section, &whole),
             // It shows no secret as one file.
-            Section::History => Err(NOT_THERE),
+            Section::History | Section::Trash => Err(NOT_THERE),
         }
     }
 

@@ -9,17 +9,17 @@
 //! opens. Where it does not, or where there is no wallet, it takes those of the backup.
 
 use super::place::place;
-use super::sealed::open;
+use super::sealed::{meta, open};
 use super::{Affected, Fate, Keys, Outline, Progress, Sealed, Shelf, State, There};
 use crate::crypto::{HeadData, HeadMeta, Vault, sha256};
 use crate::store::{Bytes, Change, Commit, Expect, Id, Item, Store};
 use crate::wallet::head::Head;
 use crate::wallet::life::blocking;
 use crate::wallet::record::Meta;
-use crate::wallet::seal::after;
+use crate::wallet::seal::{after, head_meta};
 use crate::wallet::snapshot::toggle;
 use crate::wallet::{Options, Seen, WalletError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A restore that was made.
@@ -46,6 +46,8 @@ pub struct Restore {
     faults: bool,
     /// The highest generation known.
     highest: u64,
+    /// Those of `found` that are marked as removed.
+    trash: BTreeSet<Id>,
     wanted: Vec<Wanted>,
     removed: Vec<Gone>,
     outline: Outline,
@@ -58,6 +60,8 @@ struct Wanted {
     data: Bytes,
     /// The version that it replaces.
     before: Option<u64>,
+    /// What that is for the person, who sees no secret in one that is marked as removed.
+    fate: Fate,
 }
 
 /// A secret to be removed, with its name if that opens.
@@ -138,6 +142,7 @@ impl Restore {
             found: place.items,
             faults: place.faults,
             highest,
+            trash: BTreeSet::new(),
             wanted: Vec::new(),
             removed: Vec::new(),
             outline: Outline {
@@ -151,6 +156,11 @@ impl Restore {
 
     /// Finds out what is to be written and removed.
     fn compare(&mut self, backup: &Sealed, opening: &Arc<Vault>) -> Result<(), WalletError> {
+        for item in &self.found {
+            if meta(&self.vault, item).is_some_and(|meta| meta.removed_ns.is_some()) {
+                self.trash.insert(item.id);
+            }
+        }
         let mut rest: BTreeMap<Id, &Item> = self.found.iter().map(|i| (i.id, i)).collect();
         for item in backup.secrets() {
             let found = rest.remove(&item.id);
@@ -169,9 +179,17 @@ impl Restore {
                     self.outline.same += 1;
                     continue;
                 }
-                self.outline.changed += 1;
-            } else {
-                self.outline.added += 1;
+            }
+            let there = found.is_some_and(|found| !self.trash.contains(&found.id));
+            let fate = match (there, meta.removed_ns.is_some()) {
+                (false, false) => Fate::Added,
+                (true, true) => Fate::Removed,
+                (true, false) | (false, true) => Fate::Changed,
+            };
+            match fate {
+                Fate::Added => self.outline.added += 1,
+                Fate::Changed => self.outline.changed += 1,
+                Fate::Removed => self.outline.removed += 1,
             }
             let text = item.id.text();
             let data = match same_keys || self.vault.open_data(&text, &item.data).is_ok() {
@@ -184,6 +202,7 @@ impl Restore {
                 meta,
                 data,
                 before: found.map(|found| found.version),
+                fate,
             });
         }
         let removed = rest.into_values().map(|item| Gone {
@@ -192,7 +211,7 @@ impl Restore {
             name: open(&self.vault, item).map(|(meta, _)| (meta.domain, meta.access)),
         });
         self.removed = removed.collect();
-        self.outline.removed = self.removed.len();
+        self.outline.removed += self.removed.len();
         Ok(())
     }
 
@@ -204,10 +223,7 @@ impl Restore {
     /// Each secret that does not stay as it is. For the person who asked only.
     pub fn affected(&self) -> Vec<Affected> {
         let wanted = self.wanted.iter().map(|wanted| Affected {
-            fate: match wanted.before {
-                None => Fate::Added,
-                Some(_) => Fate::Changed,
-            },
+            fate: wanted.fate,
             name: Some((wanted.meta.domain.clone(), wanted.meta.access.clone())),
         });
         let removed = self.removed.iter().map(|gone| Affected {
@@ -245,11 +261,13 @@ impl Restore {
         let limits = self.store.limits();
         // Padding makes every head of these keys as long as any other.
         let head_bytes = {
-            let head = Head::seal(&self.vault, 1, self.head_meta.clone(), data.clone(), None);
+            let meta = head_meta(&self.head_meta, true)?;
+            let head = Head::seal(&self.vault, 1, meta, data.clone(), None);
             self.store.item_size(&head.item)
         };
         let mut tip = self.head.as_ref().map(|head| head.version);
         let mut generation = self.highest;
+        let mut trash = self.trash.clone();
         let mut steps = self.steps().peekable();
         let mut done = 0;
         loop {
@@ -272,6 +290,10 @@ impl Restore {
                     toggle(&mut data.digest, &self.term(item)?);
                     data.count += 1;
                 }
+                match step.is_trash() {
+                    true => trash.insert(change.id()),
+                    false => trash.remove(&change.id()),
+                };
                 changes.push(change);
                 steps.next();
             }
@@ -280,7 +302,7 @@ impl Restore {
             let head = Head::seal(
                 &self.vault,
                 generation,
-                self.head_meta.clone(),
+                head_meta(&self.head_meta, !trash.is_empty())?,
                 data.clone(),
                 None,
             );
@@ -349,7 +371,7 @@ impl Restore {
         Ok(Head::seal(
             &self.vault,
             self.highest,
-            self.head_meta.clone(),
+            head_meta(&self.head_meta, !self.trash.is_empty())?,
             data,
             None,
         )
@@ -392,4 +414,11 @@ impl Restore {
 enum Step<'a> {
     Write(&'a Wanted),
     Remove(&'a Gone),
+}
+
+impl Step<'_> {
+    /// Whether it leaves a secret that is marked as removed.
+    fn is_trash(&self) -> bool {
+        matches!(self, Step::Write(wanted) if wanted.meta.removed_ns.is_some())
+    }
 }

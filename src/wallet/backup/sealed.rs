@@ -6,7 +6,7 @@ use crate::wallet::WalletError;
 use crate::wallet::head::Head;
 use crate::wallet::pages::Pages;
 use crate::wallet::record::{Data, Meta};
-use crate::wallet::snapshot::toggle;
+use crate::wallet::snapshot::{UNTOLD, toggle};
 use std::sync::Arc;
 
 /// All items of a wallet, as one listing brought them.
@@ -105,11 +105,16 @@ impl Sealed {
     pub fn faults(&self, vault: &Vault) -> Result<Vec<String>, WalletError> {
         let head = Head::open(vault, self.head.clone())?;
         let mut faults: Vec<String> = self.mismatch(vault, &head)?.into_iter().collect();
-        let damaged = self
-            .secrets
-            .iter()
-            .filter(|item| open(vault, item).is_none());
-        faults.extend(damaged.map(|item| format!("item {} is damaged", item.id)));
+        let mut removed = false;
+        for item in &self.secrets {
+            match open(vault, item) {
+                Some((meta, _)) => removed |= meta.removed_ns.is_some(),
+                None => faults.push(format!("item {} is damaged", item.id)),
+            }
+        }
+        if removed && !head.trash {
+            faults.push(UNTOLD.into());
+        }
         Ok(faults)
     }
 }
@@ -117,8 +122,7 @@ impl Sealed {
 /// Opens an item, meta and data; `None` if anything in it is not as it was sealed.
 pub(in crate::wallet) fn open(vault: &Vault, item: &Item) -> Option<(Meta, Data)> {
     let text = item.id.text();
-    let plain = vault.open_meta(&text, item.version, &item.meta).ok()?;
-    let meta = Meta::decode(&plain).ok()?;
+    let meta = meta(vault, item)?;
     if sha256(&item.data) != meta.data_hash {
         return None;
     }
@@ -131,6 +135,12 @@ pub(in crate::wallet) fn open(vault: &Vault, item: &Item) -> Option<(Meta, Data)
             .iter()
             .all(|(field, value)| sizes(field) == Some(value.expose().len() as u64));
     as_said.then_some((meta, data))
+}
+
+/// Opens the meta of an item.
+pub(in crate::wallet) fn meta(vault: &Vault, item: &Item) -> Option<Meta> {
+    let plain = vault.open_meta(&item.id.text(), item.version, &item.meta);
+    Meta::decode(&plain.ok()?).ok()
 }
 
 /// Every item of a wallet, ascending: 1 list for each page.

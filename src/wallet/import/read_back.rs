@@ -30,7 +30,7 @@ impl Wallet {
         }
         let mut pages = Pages::of(&self.store);
         while !wanted.is_empty() {
-            let expected = self.view().len() as u64;
+            let expected = self.held().snapshot.items() as u64;
             let Some(items) = pages.items(expected).await? else {
                 break;
             };
