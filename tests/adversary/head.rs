@@ -43,13 +43,17 @@ impl RawHead {
         assert_eq!(d.array().unwrap(), Some(1));
         let public = bytes(&mut d, 1);
         let slot = RawSlot::of(&public, [2, 3, 4].map(|n| bytes(&mut d, n)));
+        key(&mut d, 6);
+        let features = (0..d.array().unwrap().unwrap())
+            .map(|_| d.str().unwrap().to_owned())
+            .collect();
         RawHead {
             format,
             wallet_id,
             device_salt,
             kdf,
             slots: vec![slot],
-            features: Vec::new(),
+            features,
         }
     }
 

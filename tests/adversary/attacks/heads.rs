@@ -21,7 +21,15 @@ fn head(
 /// All of them.
 pub(super) fn attacks() -> Vec<Attack> {
     // What was written over a head of the same number is of another history.
-    const BACK: &[&str] = &[ROLLED_BACK, SECOND, NEWER, NOT_ALL, COUNTED, "is gone"];
+    const BACK: &[&str] = &[
+        ROLLED_BACK,
+        SECOND,
+        NEWER,
+        NOT_ALL,
+        COUNTED,
+        VOUCHED,
+        "is gone",
+    ];
     vec![
         stored("an old head", HEAD, BACK, &[15, 16], |s, items| {
             items.insert(Id::Head, s.early[&Id::Head].clone());
@@ -114,6 +122,11 @@ pub(super) fn attacks() -> Vec<Attack> {
         }),
         head("a required feature", &["requires \"glass\""], &[15], |h| {
             h.features = vec!["glass".into()];
+        }),
+        // There is a removed secret, which would be one again.
+        head("a required feature taken out", &[NO_HEAD], &[15], |h| {
+            assert_eq!(h.features, ["trash"]);
+            h.features.clear();
         }),
         head(
             "a feature with no proper name",
