@@ -9,7 +9,7 @@ use super::opened::{self, Access};
 use super::password::Source;
 use super::paths::Places;
 use super::setup::{Setup, Steps};
-use super::{device, policy, prompt, questions, store};
+use super::{device, policy, prompt, questions, store, threads};
 use crate::session::harden::Hardening;
 use crate::store::{AccessKey, Store, StoreError};
 use crate::told;
@@ -36,16 +36,7 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     }
     refuse_second(&places, wallet)?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!("no threads can be had: {}", told::system(&error)),
-            )
-        })?;
+    let runtime = threads::runtime()?;
     let ask = args.store.is_none() && prompt::possible();
     if ask {
         questions::begin(wallet);
