@@ -83,26 +83,12 @@ fn find(
 ) -> Result<Place, Failure> {
     loop {
         let mut config = Config::new(args.store.unwrap_or(StoreKind::Local));
-        config.path = args.path.clone();
-        config.table = args.table.clone();
-        config.profile = args.profile.clone();
-        config.region = args.region.clone();
-        config.endpoint_url = args.endpoint_url.clone();
-        config.commit_limit = args.commit_limit;
+        args.settings.set(&mut config);
         let access_key = match ask {
             true => questions::store(&mut config, places, wallet, runtime)?,
             false => None,
         };
-        if config.store == StoreKind::Local {
-            // Said in full, so that another environment finds the same file.
-            let path = config.local_file(places, wallet);
-            config.path = Some(std::path::absolute(&path).map_err(|error| {
-                Failure::new(
-                    Exit::Usage,
-                    format!("{}: {}", path.display(), told::system(&error)),
-                )
-            })?);
-        }
+        config.fix_file(places, wallet)?;
         let looked = runtime.block_on(async {
             let key = access_key.clone();
             let store = store::open_with(&config, places, wallet, key).await?;
