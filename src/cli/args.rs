@@ -1,7 +1,7 @@
 //! The command line: one definition of each option feeds the parser and the help.
 
 use super::completions::{self, Complete, Completions};
-use super::config::{Seconds, StoreKind, check_commit_limit};
+use super::config::{Config, Seconds, StoreKind, check_commit_limit};
 use super::exit::Failure;
 use super::keeping::args::{Backup, Migrate, Restore};
 use super::password::{Source, Which};
@@ -192,29 +192,14 @@ pub struct Init {
     /// terminal, `local`.
     #[arg(long, value_enum, value_name = "STORE")]
     pub store: Option<StoreKind>,
-    /// The file of a local store [default: WALLET.sqlite in the data directory]
-    #[arg(long, value_name = "FILE")]
-    pub path: Option<PathBuf>,
-    /// The DynamoDB table, which wallets share [default: walletfs]
-    #[arg(long, value_name = "T")]
-    pub table: Option<String>,
-    /// The profile of AWS credentials [default: AWS's own rules]
-    #[arg(long, value_name = "P")]
-    pub profile: Option<String>,
-    /// The AWS region [default: AWS's own rules]
-    #[arg(long, value_name = "R")]
-    pub region: Option<String>,
-    /// A DynamoDB engine other than AWS's
-    #[arg(long, value_name = "URL")]
-    pub endpoint_url: Option<String>,
-    /// The most changes that the engine takes in one commit, if fewer than 100
-    #[arg(long, value_name = "N", value_parser = commit_limit)]
-    pub commit_limit: Option<usize>,
+    /// Where exactly.
+    #[command(flatten)]
+    pub settings: Settings,
     /// This device is set up, and the device password was changed on another: only make its key
     ///
     /// Nothing else changes.
-    #[arg(long, conflicts_with_all = ["store", "path", "table", "profile", "region", "endpoint_url"])]
-    #[arg(conflicts_with_all = ["commit_limit", "recovery", "recovery_key"])]
+    #[arg(long, conflicts_with_all = ["store", "recovery", "recovery_key"])]
+    #[arg(conflicts_with_all = Settings::ALL)]
     pub rejoin: bool,
     /// Join a wallet whose passwords are lost by its recovery key, and choose new ones
     ///
@@ -243,6 +228,56 @@ pub struct Init {
     /// The recovery key's source.
     #[command(flatten)]
     pub recovery_source: Recovery,
+}
+
+/// The settings of a store, whichever it is.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// The file of a local store [default: WALLET.sqlite in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub path: Option<PathBuf>,
+    /// The DynamoDB table, which wallets share [default: walletfs]
+    #[arg(long, value_name = "T")]
+    pub table: Option<String>,
+    /// The profile of AWS credentials [default: AWS's own rules]
+    #[arg(long, value_name = "P")]
+    pub profile: Option<String>,
+    /// The AWS region [default: AWS's own rules]
+    #[arg(long, value_name = "R")]
+    pub region: Option<String>,
+    /// A DynamoDB engine other than AWS's
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The most changes that the engine takes in one commit, if fewer than 100
+    #[arg(long, value_name = "N", value_parser = commit_limit)]
+    pub commit_limit: Option<usize>,
+}
+
+impl Settings {
+    /// The ids of the options.
+    pub const ALL: [&'static str; 6] = [
+        "path",
+        "table",
+        "profile",
+        "region",
+        "endpoint_url",
+        "commit_limit",
+    ];
+
+    /// Puts those that are given into a configuration.
+    pub(super) fn set(&self, config: &mut Config) {
+        fn given<T: Clone>(option: &Option<T>, setting: &mut Option<T>) {
+            if option.is_some() {
+                setting.clone_from(option);
+            }
+        }
+        given(&self.path, &mut config.path);
+        given(&self.table, &mut config.table);
+        given(&self.profile, &mut config.profile);
+        given(&self.region, &mut config.region);
+        given(&self.endpoint_url, &mut config.endpoint_url);
+        given(&self.commit_limit, &mut config.commit_limit);
+    }
 }
 
 /// `passwd`.
@@ -498,7 +533,7 @@ fn within(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
 }
 
-pub(super) fn commit_limit(text: &str) -> Result<usize, String> {
+fn commit_limit(text: &str) -> Result<usize, String> {
     check_commit_limit(text.parse().map_err(|_| "not a number")?)
 }
 
@@ -539,5 +574,21 @@ mod tests {
         assert!(parse(&["--background"]).is_err());
         assert!(parse(&["--foreground", "--leash"]).is_err());
         assert!(parse(&["--memorable-password", "x"]).is_err());
+    }
+
+    #[test]
+    fn settings_are_of_a_store_that_is_named() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        for setting in ["--table=t", "--path=p", "--region=r", "--commit-limit=9"] {
+            for command in ["migrate", "restore"] {
+                let refused = parse(&format!("walletfs {command} {setting}")).unwrap_err();
+                assert!(refused.to_string().contains("--store"), "{refused}");
+                let named = format!("walletfs {command} --store=dynamodb {setting} --profile=x");
+                assert!(parse(&named).is_ok(), "{named}");
+            }
+            // Those that are not given are asked for.
+            assert!(parse(&format!("walletfs init {setting}")).is_ok());
+            assert!(parse(&format!("walletfs init --rejoin {setting}")).is_err());
+        }
     }
 }

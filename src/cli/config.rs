@@ -6,6 +6,7 @@ use super::paths::Places;
 use crate::crypto::DeviceKey;
 use crate::session::log::Level;
 use crate::session::private;
+use crate::told;
 use crate::wallet::{history, trash};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -210,6 +211,21 @@ impl Config {
             Some(path) => path.clone(),
             None => places.data_file(wallet),
         }
+    }
+
+    /// Names the file of a local store in full, so that another environment finds the same.
+    pub(super) fn fix_file(&mut self, places: &Places, wallet: &str) -> Result<(), Failure> {
+        if self.store == StoreKind::Local {
+            let path = self.local_file(places, wallet);
+            let whole = std::path::absolute(&path).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("{}: {}", path.display(), told::system(&error)),
+                )
+            });
+            self.path = Some(whole?);
+        }
+        Ok(())
     }
 
     /// The configuration of a wallet on this device.

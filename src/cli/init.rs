@@ -9,10 +9,9 @@ use super::opened::{self, Access};
 use super::password::Source;
 use super::paths::Places;
 use super::setup::{Setup, Steps};
-use super::{device, policy, prompt, questions, store};
+use super::{device, policy, prompt, questions, store, threads};
 use crate::session::harden::Hardening;
 use crate::store::{AccessKey, Store, StoreError};
-use crate::told;
 use crate::wallet::{Options, Wallet, WalletError};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -36,16 +35,7 @@ pub(super) fn run(global: &Global, args: Init) -> Result<(), Failure> {
     }
     refuse_second(&places, wallet)?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!("no threads can be had: {}", told::system(&error)),
-            )
-        })?;
+    let runtime = threads::runtime()?;
     let ask = args.store.is_none() && prompt::possible();
     if ask {
         questions::begin(wallet);
@@ -92,26 +82,12 @@ fn find(
 ) -> Result<Place, Failure> {
     loop {
         let mut config = Config::new(args.store.unwrap_or(StoreKind::Local));
-        config.path = args.path.clone();
-        config.table = args.table.clone();
-        config.profile = args.profile.clone();
-        config.region = args.region.clone();
-        config.endpoint_url = args.endpoint_url.clone();
-        config.commit_limit = args.commit_limit;
+        args.settings.set(&mut config);
         let access_key = match ask {
             true => questions::store(&mut config, places, wallet, runtime)?,
             false => None,
         };
-        if config.store == StoreKind::Local {
-            // Said in full, so that another environment finds the same file.
-            let path = config.local_file(places, wallet);
-            config.path = Some(std::path::absolute(&path).map_err(|error| {
-                Failure::new(
-                    Exit::Usage,
-                    format!("{}: {}", path.display(), told::system(&error)),
-                )
-            })?);
-        }
+        config.fix_file(places, wallet)?;
         let looked = runtime.block_on(async {
             let key = access_key.clone();
             let store = store::open_with(&config, places, wallet, key).await?;

@@ -35,6 +35,7 @@ mod setup;
 mod status;
 mod store;
 mod strength;
+mod threads;
 mod unlocked;
 mod unmount;
 

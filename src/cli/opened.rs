@@ -4,12 +4,11 @@ use super::args::Global;
 use super::config::Config;
 use super::exit::{Exit, Failure};
 use super::paths::Places;
-use super::{device, progress, store};
+use super::{device, progress, store, threads};
 use crate::crypto::{DeviceKey, RecoveryKey, SecretBytes};
 use crate::session::harden::Hardening;
 use crate::session::private;
 use crate::store::Store;
-use crate::told;
 use crate::wallet::{Findings, Options, Seen, Wallet};
 use std::sync::Arc;
 
@@ -17,15 +16,7 @@ use std::sync::Arc;
 /// that was given up.
 pub(super) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     Hardening::apply();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!("no threads can be had: {}", told::system(&error)),
-            )
-        })?;
+    let runtime = threads::runtime()?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done

@@ -12,9 +12,9 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<(), Failure> {
     let places = global.places()?;
     let known = Config::load(&places, &global.wallet).ok();
     let known = known.as_ref();
-    let table = args.table.as_deref();
+    let table = args.settings.table.as_deref();
     let table = table.or(known.and_then(|known| known.table.as_deref()));
-    let region = args.region.as_deref();
+    let region = args.settings.region.as_deref();
     let region = region.or(known.and_then(|known| known.region.as_deref()));
     let text = policy(
         &global.wallet,

@@ -6,9 +6,10 @@ use super::args::{self, Global};
 use super::config::{self, Config, LogLevel};
 use super::exit::{Exit, Failure, note};
 use super::paths::Places;
-use super::{device, progress, store};
+use super::{device, progress, store, threads};
 use crate::crypto::SecretBytes;
 use crate::session::audit::Audit;
+use crate::session::calls::Calls;
 use crate::session::daemon::{self, Outcome};
 use crate::session::events::Leash;
 use crate::session::harden::Hardening;
@@ -166,15 +167,7 @@ impl<'a> Setup<'a> {
         loading: Told,
         ready: impl FnOnce(Option<String>) -> io::Result<()>,
     ) -> Result<Ended, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Failure::new(
-                    Exit::Failed,
-                    format!("no threads can be had: {}", told::system(&error)),
-                )
-            })?;
+        let runtime = threads::runtime()?;
         let ended = runtime.block_on(self.session(particular, hardening, password, loading, ready));
         // Some thread may be held up by the kernel or the network; the process leaves all the same.
         runtime.shutdown_background();
@@ -195,21 +188,22 @@ impl<'a> Setup<'a> {
             Some(path) => Some(Audit::new(&path, hardening.late())?),
             None => None,
         };
-        let store = store::open(&self.config, &self.places, name).await?;
-        let place = store.describe();
-        let seen = self.places.seen_file(name);
-        private::open(&seen)?;
-        let seen = Seen::at(seen);
-        let key = device::key(&self.places, name, &*store).await?;
-        let o = self.options(loading)?;
-        let unlocked = Wallet::unlock_readable(store.clone(), seen, &key, &password, o).await;
-        drop((key, password));
-        let wallet = match unlocked {
-            Ok(wallet) => wallet,
-            Err(error) => {
-                return Err(device::explain(error.into(), &self.places, name, &*store).await);
+        let calls = Calls::new().map_err(|error| threads::none(&error))?;
+        let unlocking = async {
+            let store = store::open(&self.config, &self.places, name).await?;
+            let seen = self.places.seen_file(name);
+            private::open(&seen)?;
+            let seen = Seen::at(seen);
+            let key = device::key(&self.places, name, &*store).await?;
+            let o = self.options(loading)?;
+            let unlocked = Wallet::unlock_readable(store.clone(), seen, &key, &password, o).await;
+            drop((key, password));
+            match unlocked {
+                Ok(wallet) => Ok((wallet, store.describe())),
+                Err(error) => Err(device::explain(error.into(), &self.places, name, &*store).await),
             }
         };
+        let (wallet, place) = calls.around(unlocking).await?;
         let notice = replica_notice(&wallet.state());
         let (given, configured) = (&self.args, &self.config);
         let session = Session {
@@ -226,6 +220,7 @@ impl<'a> Setup<'a> {
             timeout: limit(given.timeout.or(configured.timeout).unwrap_or(TIMEOUT)),
             lifetime: limit(given.lifetime.or(configured.lifetime).unwrap_or(LIFETIME)),
             hardening,
+            calls,
         };
         Ok(live::run(session, || ready(notice)).await?)
     }

@@ -103,13 +103,18 @@ impl Steps<'_> {
     /// Joins by the recovery key, with new passwords.
     async fn recover(mut self) -> Result<String, Failure> {
         let recovery = self.recovery.expect("the caller has looked").existing()?;
-        let recovery = opened::recovery_key(&recovery)?;
         let place = self.store.describe();
-        let seen = self.setup.seen()?;
-        let recovered = Wallet::recover(self.store, seen, recovery, Options::default()).await?;
+        let open = async |seen| {
+            let key = opened::recovery_key(&recovery)?;
+            let opened = Wallet::recover(self.store.clone(), seen, key, Options::default());
+            Ok::<_, Failure>(opened.await?)
+        };
+        // Before new passwords are asked for, and so that nothing of it is left here.
+        open(Seen::in_memory()).await?.lock();
         note("the recovery key fits; choose new passwords");
         let (device, memorable) = (self.device.new_one()?, self.memorable.new_one()?);
         let _unhurried = Unhurried::new();
+        let recovered = open(self.setup.seen()?).await?;
         let copy = passwd::back_up(&recovered).await?;
         let new = recovered.new_device(&device, KdfParams::DEFAULT).await?;
         recovered

@@ -2,10 +2,10 @@
 //! than the store: for a person, a file or another program.
 
 use super::args::Global;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::opened::Access;
+use super::threads;
 use crate::crypto::{DeviceKey, SecretBytes};
-use crate::told;
 use crate::wallet::Wallet;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -20,16 +20,7 @@ pub(super) struct Before {
 impl Before {
     /// Finds out before a password is asked for whether there is a wallet.
     pub(super) fn load(global: &Global) -> Result<Before, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Failure::new(
-                    Exit::Failed,
-                    format!("no threads can be had: {}", told::system(&error)),
-                )
-            })?;
+        let runtime = threads::runtime()?;
         let (access, key) = runtime.block_on(async {
             let access = Access::new(global).await?;
             let key = access.key().await?;

@@ -7,6 +7,7 @@ use crate::session::mountpoint;
 use crate::session::registry::{self, Live};
 use crate::session::status::Failures;
 use crate::session::sys::Process;
+use crate::told;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,10 +28,17 @@ pub(super) fn run(global: &Global, args: &Unmount) -> Result<(), Failure> {
 pub(super) fn lock(live: Live, discard: bool) -> Result<(), Failure> {
     let dir = live.record.mountpoint.clone();
     match ask(live, discard)? {
-        Asked::Locked { discarded: 0 } => Ok(()),
         Asked::Locked { discarded } => {
-            note(&format!("unsaved content of {discarded} files is lost"));
-            Ok(())
+            if discarded > 0 {
+                note(&format!("unsaved content of {discarded} files is lost"));
+            }
+            mountpoint::clear_left(Path::new(&dir)).map_err(|error| {
+                let message = format!(
+                    "{dir} is locked and its keys are wiped, but it stays mounted, dead: {}",
+                    told::system(&error)
+                );
+                Failure::new(Exit::Mountpoint, message)
+            })
         }
         Asked::Unsaved { files, reasons } => {
             let message = format!(

@@ -13,7 +13,7 @@ use super::scratch::{is_probe, is_scratch};
 use super::tree::{NOT_THERE, field, field_name};
 use super::{Fh, Fs, LOCK};
 use crate::wallet::Expected;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -207,7 +207,7 @@ impl Fs {
                 && !state.waits()
                 && (handle.owes(&state) || handle.made_seq > state.stored_seq || state.writers == 0)
         };
-        if commit && let Err(e) = self.commit(file).await {
+        if commit && let Err(e) = Box::pin(self.commit(file)).await {
             // Nobody hears of it but the log: the content is kept and shown, and tried again.
             tracing::warn!("a file could not be stored when it was closed: {e}");
             self.give_up_if_cut_short(file);
@@ -280,7 +280,7 @@ impl Fs {
                     Content::Sealed(body.clone(), place.field.clone(), meta.size)
                 }
                 _ => {
-                    body = Some(self.wallet.body(place.secret).await?);
+                    body = Some(Box::pin(self.wallet.body(place.secret)).await?);
                     continue;
                 }
             };
@@ -383,7 +383,7 @@ impl Drop for Pinned<'_> {
 }
 
 /// Takes `file` from the current ones, and says whether it was one.
-pub(super) fn take(files: &mut HashMap<Ino, Arc<File>>, file: &Arc<File>) -> bool {
+pub(super) fn take(files: &mut BTreeMap<Ino, Arc<File>>, file: &Arc<File>) -> bool {
     let current = files
         .get(&file.ino)
         .is_some_and(|current| Arc::ptr_eq(current, file));

@@ -55,6 +55,8 @@ pub struct Session {
     pub lifetime: Option<Duration>,
     /// What this machine did not allow.
     pub hardening: Hardening,
+    /// Where calls wait for the store: the wallet was unlocked [`Calls::around`] it.
+    pub calls: Calls,
 }
 
 /// Why nothing was mounted.
@@ -157,7 +159,7 @@ type StatusText = Arc<dyn Fn() -> String + Send + Sync>;
 
 async fn mount(session: Session) -> Result<(Held, StatusText), SessionError> {
     let dir = session.claim.path().to_owned();
-    let calls = Calls::new()?;
+    let calls = session.calls;
     let runtime = calls.handle();
     let reporter = Arc::new(Reporter {
         wallet: session.wallet.clone(),

@@ -7,7 +7,7 @@
 //! knows a wire format or the meaning of a file.
 
 pub mod audit;
-mod calls;
+pub mod calls;
 pub mod control;
 pub mod daemon;
 pub mod events;

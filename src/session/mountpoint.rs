@@ -84,6 +84,12 @@ fn is_dead(error: &io::Error) -> bool {
     )
 }
 
+/// Whether the process of the mount on `path` has died. Opened rather than looked at: the kernel may
+/// have its attributes from before.
+fn lies_dead(path: &Path) -> bool {
+    File::open(path).is_err_and(|error| is_dead(&error))
+}
+
 /// Makes the directory if it is missing (mode 0500; what is missing above it, 0700), clears a
 /// wallet's dead mount off it, and refuses one that is in use or not empty. Gives its path without
 /// links.
@@ -95,14 +101,11 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, MountpointError> {
         if !entry.is_ours() {
             return Err(MountpointError::InUse(shown(), entry.kind));
         }
-        // Opened rather than looked at: the kernel may have its attributes from a process that has died.
-        match File::open(&path) {
-            Err(error) if is_dead(&error) => {
-                tracing::warn!("clearing a dead mount left on {}", path.display());
-                unmount(&path, true).map_err(MountpointError::io(&path))?;
-            }
-            _ => return Err(MountpointError::Mounted(shown())),
+        if !lies_dead(&path) {
+            return Err(MountpointError::Mounted(shown()));
         }
+        tracing::warn!("clearing a dead mount left on {}", path.display());
+        unmount(&path, true).map_err(MountpointError::io(&path))?;
     }
     let found = fs::metadata(&path).map_err(MountpointError::io(&path))?;
     if !found.is_dir() {
@@ -250,6 +253,11 @@ pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
             "fusermount3 unmounts nothing without {TABLE}, which this system lacks: as root, run \
              `ln -s ../proc/self/mounts {TABLE}`"
         ))),
+        // Nothing holds off a lazy one.
+        false if lazily => Err(io::Error::other(format!(
+            "fusermount3 refuses: see why by `fusermount3 -u -z {}`",
+            path.display()
+        ))),
         // Its only ordinary failure.
         false => Err(io::ErrorKind::ResourceBusy.into()),
     }
@@ -261,6 +269,15 @@ pub fn clear(path: &Path) -> Result<(), MountpointError> {
     match entry {
         Some(entry) if entry.is_ours() => unmount(path, true).map_err(MountpointError::io(path)),
         _ => Err(MountpointError::NotMounted(path.display().to_string())),
+    }
+}
+
+/// Takes off `path` what a session that has ended could not: nothing, as a rule. A mount that lives
+/// is another session's by now.
+pub fn clear_left(path: &Path) -> io::Result<()> {
+    match mountinfo::at(path)? {
+        Some(entry) if entry.is_ours() && lies_dead(path) => unmount(path, true),
+        _ => Ok(()),
     }
 }
 

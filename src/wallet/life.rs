@@ -11,6 +11,7 @@ use crate::crypto::{
 };
 use crate::store::{Change, Commit, Expect, Id, Item, Store};
 use std::sync::Arc;
+use tokio::runtime::RuntimeFlavor;
 
 impl Wallet {
     /// Makes a wallet in a store that holds none: two derivations and one commit. Whoever calls has
@@ -265,6 +266,15 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
         // Cancelled: the runtime is ending, and this task with it.
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// A few short calls of the disk, on this thread: another one is woken to go on with what this one
+/// would have done, but nobody waits for a second thread. Where there is only one, they run apart.
+pub(super) async fn briefly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => blocking(work).await,
     }
 }
 

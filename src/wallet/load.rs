@@ -10,7 +10,7 @@
 
 use super::catch_up::Caught;
 use super::head::Head;
-use super::life::{blocking, vanished};
+use super::life::{blocking, briefly, vanished};
 use super::pages::{Pages, Step};
 use super::patience::Patience;
 use super::replica::Copying;
@@ -129,7 +129,7 @@ impl Wallet {
         act: impl FnOnce(&Seen) -> Result<T, WalletError> + Send + 'static,
     ) -> Result<T, WalletError> {
         let seen = self.seen.clone();
-        let done = blocking(move || act(&seen)).await;
+        let done = briefly(move || act(&seen)).await;
         if self.seen.is_unsynced() && !self.syncing.swap(true, Ordering::Relaxed) {
             let (seen, syncing) = (self.seen.clone(), self.syncing.clone());
             tokio::spawn(async move {

@@ -95,7 +95,7 @@ impl Wallet {
                 self.look_in_background();
                 Ok(Freshness::Stale(why))
             }
-            Standing::Old => match self.look(Share::Any).await {
+            Standing::Old => match Box::pin(self.look(Share::Any)).await {
                 Ok(()) => Ok(Freshness::Current),
                 Err(e) if is_away(&e) => Ok(Freshness::Stale(e.to_string())),
                 Err(e) => Err(e),
@@ -112,7 +112,7 @@ impl Wallet {
     /// goes on from memory.
     pub async fn require_current(&self) -> Result<(), WalletError> {
         self.vault()?;
-        self.look(Share::Later).await
+        Box::pin(self.look(Share::Later)).await
     }
 
     fn standing(&self) -> Result<Standing, WalletError> {

@@ -240,7 +240,7 @@ struct OnDisk<'a> {
 impl Kept for OnDisk<'_> {
     fn read(&self) -> Result<Option<Sighting>, WalletError> {
         let path = self.path;
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(MAX_RECORD as usize);
         match File::open(path) {
             Ok(file) => file
                 .take(MAX_RECORD)

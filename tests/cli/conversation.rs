@@ -146,6 +146,33 @@ fn an_interrupt_at_any_question_leaves_nothing() {
 }
 
 /// Between the last answer and the end a wallet is made whole, or not at all.
+/// The key is tried before the new passwords are asked for, and that leaves no trace either.
+#[test]
+fn an_interrupt_while_passwords_are_replaced_leaves_nothing() {
+    let machine = Machine::new();
+    let made = machine.init().arg("--recovery-key").assert().success();
+    let made = String::from_utf8(made.get_output().stdout.clone()).unwrap();
+    let key = crate::keys::words(&made);
+    let store = machine.path("c/data/default.sqlite");
+    let other = machine.path("d");
+    let args = [
+        "init",
+        "--recovery",
+        "--config-dir",
+        other.to_str().unwrap(),
+        "--store",
+        "local",
+        "--path",
+        store.to_str().unwrap(),
+    ];
+    let mut answers = vec![("Recovery key: ", &*key)];
+    answers.extend(&PASSWORDS[..4]);
+    interrupt_everywhere(&machine, &args, &answers);
+    let mut terminal = conversation(&machine, &args, &answers);
+    terminal.expect("with new passwords");
+    assert_eq!(terminal.end().0, 0);
+}
+
 #[test]
 fn an_interrupt_while_it_is_made_makes_no_half_wallet() {
     for patience in [0, 1, 5, 20, 80, 200] {

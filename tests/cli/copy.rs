@@ -1,19 +1,29 @@
-//! `copy`: the clipboard of a display of our own (Xvfb), as another program sees it (xclip).
+//! `copy`: the clipboard of displays of our own, without a screen (Xvfb, sway), as another program
+//! sees it (xclip, wl-clipboard).
 
 use crate::program::{Machine, runs, wait_for};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
+use tempfile::TempDir;
 
 /// A display without a screen, for one test.
 struct Display {
     server: Child,
-    name: String,
+    /// The variable that names it, and the name.
+    name: (&'static str, String),
+    /// What prints the clipboard, and what takes it over.
+    pastes: &'static [&'static str],
+    takes: &'static [&'static str],
+    /// Where its socket is.
+    _runtime: Option<TempDir>,
 }
 
 impl Display {
-    fn start() -> Display {
+    fn x11() -> Display {
         let mut server = Command::new("Xvfb")
             .args([
                 "-displayfd",
@@ -34,28 +44,85 @@ impl Display {
         output.read_line(&mut number).unwrap();
         let name = format!(":{}", number.trim_end());
         assert!(name.len() > 1, "it says its number");
-        Display { server, name }
+        Display {
+            server,
+            name: ("DISPLAY", name),
+            pastes: &["xclip", "-o", "-selection", "clipboard"],
+            takes: &["xclip", "-i", "-selection", "clipboard"],
+            _runtime: None,
+        }
+    }
+
+    /// A compositor of wlroots'. It refuses to run as root, so then it runs as the user `nobody`.
+    fn wayland() -> Display {
+        let runtime = tempfile::tempdir().unwrap();
+        let own = runtime.path().join("own");
+        fs::create_dir(&own).unwrap();
+        fs::set_permissions(&own, Permissions::from_mode(0o700)).unwrap();
+        let mut command = Command::new("sway");
+        if fs::metadata("/proc/self").unwrap().uid() == 0 {
+            fs::set_permissions(runtime.path(), Permissions::from_mode(0o711)).unwrap();
+            let chown = Command::new("chown").arg("nobody").arg(&own).status();
+            assert!(chown.unwrap().success());
+            command = Command::new("setpriv");
+            command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]);
+            command.arg("sway");
+        }
+        let server = command
+            .args(["--config", "/dev/null"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", &own)
+            .env("XDG_RUNTIME_DIR", &own)
+            .env("WLR_BACKENDS", "headless")
+            .env("WLR_RENDERER", "pixman")
+            .env("WLR_LIBINPUT_NO_DEVICES", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("scripts/packages sway");
+        let socket = || -> Option<PathBuf> {
+            let mut entries = fs::read_dir(&own).unwrap().map(Result::unwrap);
+            let found = entries.find(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                name.starts_with("wayland-") && entry.file_type().unwrap().is_socket()
+            });
+            Some(found?.path())
+        };
+        wait_for("the compositor has a socket", || socket().is_some());
+        let name = socket().unwrap().to_str().unwrap().to_owned();
+        Display {
+            server,
+            name: ("WAYLAND_DISPLAY", name),
+            pastes: &["wl-paste", "--no-newline"],
+            takes: &["wl-copy"],
+            _runtime: Some(runtime),
+        }
     }
 
     /// What another program pastes; `None`: there is nothing. xclip waits for ever for an owner that
     /// ended when it had been asked.
     fn paste(&self) -> Option<String> {
+        let (variable, name) = &self.name;
         let pasted = Command::new("timeout")
-            .args(["10", "xclip", "-o", "-selection", "clipboard"])
-            .env("DISPLAY", &self.name)
+            .arg("10")
+            .args(self.pastes)
+            .env(variable, name)
             .output()
-            .expect("scripts/packages xclip");
+            .expect("scripts/packages xclip wl-clipboard");
         let text = String::from_utf8(pasted.stdout).unwrap();
         pasted.status.success().then_some(text)
     }
 
     /// Another program copies.
     fn take(&self, text: &str) {
-        let mut other = Command::new("xclip")
-            .args(["-i", "-selection", "clipboard"])
-            .env("DISPLAY", &self.name)
+        let (variable, name) = &self.name;
+        let mut other = Command::new(self.takes[0])
+            .args(&self.takes[1..])
+            .env(variable, name)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         other
@@ -77,9 +144,8 @@ impl Drop for Display {
 
 fn copy(machine: &Machine, display: &Display, file: &str, seconds: u64) -> assert_cmd::Command {
     let mut command = machine.walletfs(["copy", "--clear-after", &seconds.to_string()]);
-    command
-        .env("DISPLAY", &display.name)
-        .arg(machine.path(file));
+    let (variable, name) = &display.name;
+    command.env(variable, name).arg(machine.path(file));
     command
 }
 
@@ -99,14 +165,27 @@ fn holder(seconds: u64) -> Option<(u32, String)> {
     })
 }
 
+/// A number of seconds that no other test has, to find the process by.
+fn unique(base: u64) -> u64 {
+    base + u64::from(std::process::id() % 400)
+}
+
 #[test]
 fn a_secret_is_on_the_clipboard_and_cleared() {
+    copied_and_cleared(&Display::x11());
+}
+
+#[test]
+fn a_secret_is_on_the_clipboard_of_wayland_and_cleared() {
+    copied_and_cleared(&Display::wayland());
+}
+
+fn copied_and_cleared(display: &Display) {
     let machine = Machine::with_quick_wallet();
-    let display = Display::start();
     let dir = machine.mount(&[]);
     fs::create_dir_all(dir.join("bank/savings")).unwrap();
     fs::write(dir.join("bank/savings/pwd"), "xy67 Gh!8 ä\n").unwrap();
-    let mut command = copy(&machine, &display, "w/bank/savings/pwd", 4);
+    let mut command = copy(&machine, display, "w/bank/savings/pwd", 4);
     let began = Instant::now();
     let assert = command.assert().success().stdout("");
     let told = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
@@ -123,12 +202,18 @@ fn a_secret_is_on_the_clipboard_and_cleared() {
 
 #[test]
 fn what_somebody_else_has_copied_since_stays() {
+    taken_over(&Display::x11(), unique(3000));
+}
+
+#[test]
+fn what_somebody_else_has_copied_since_stays_on_wayland() {
+    taken_over(&Display::wayland(), unique(500));
+}
+
+fn taken_over(display: &Display, seconds: u64) {
     let machine = Machine::new();
-    let display = Display::start();
     fs::write(machine.path("f"), "secret of copy").unwrap();
-    // A number that no other test has, to find the process by.
-    let seconds = 3000 + u64::from(std::process::id() % 500);
-    copy(&machine, &display, "f", seconds).assert().success();
+    copy(&machine, display, "f", seconds).assert().success();
     assert_eq!(display.paste().as_deref(), Some("secret of copy"));
     let (pid, arguments) = holder(seconds).expect("it serves the clipboard");
     assert!(!arguments.contains("secret"), "{arguments}");
@@ -149,20 +234,27 @@ fn what_somebody_else_has_copied_since_stays() {
 
 #[test]
 fn a_second_copy_replaces_the_first_and_keeps_its_own_time() {
+    replaced(&Display::x11(), unique(2000));
+}
+
+#[test]
+fn a_second_copy_replaces_the_first_on_wayland() {
+    replaced(&Display::wayland(), unique(1000));
+}
+
+fn replaced(display: &Display, seconds: u64) {
     let machine = Machine::new();
-    let display = Display::start();
     fs::write(machine.path("a"), "first").unwrap();
     fs::write(machine.path("b"), "line 1\nline 2\r\n").unwrap();
-    let seconds = 2000 + u64::from(std::process::id() % 500);
-    copy(&machine, &display, "a", seconds).assert().success();
+    copy(&machine, display, "a", seconds).assert().success();
     let (first, _) = holder(seconds).expect("it serves the clipboard");
-    copy(&machine, &display, "b", seconds + 500)
+    copy(&machine, display, "b", seconds + 400)
         .assert()
         .success();
     wait_for("the first has ended", || !runs(first));
     assert_eq!(display.paste().as_deref(), Some("line 1\nline 2"));
     display.take("x");
-    wait_for("the second has ended", || holder(seconds + 500).is_none());
+    wait_for("the second has ended", || holder(seconds + 400).is_none());
 }
 
 #[test]

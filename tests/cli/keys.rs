@@ -202,7 +202,7 @@ fn a_weak_new_password_is_refused_before_anything_is_done() {
     assert!(opens(&machine, "c", MEMORABLE));
 }
 
-fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     let words: Vec<&str> = text
         .lines()
         .filter(|line| line.split(' ').count() == 4 && !line.contains(':'))

@@ -137,3 +137,40 @@ fn a_directory_of_somebody_else_is_refused() {
         "#);
     assert!(printed.contains("is not empty"), "{printed}");
 }
+
+/// As where there is no /etc/mtab, without which fusermount3 finds nothing to unmount: the wallet is
+/// locked, its mount stays, and that is told. Later it is cleared.
+#[test]
+fn a_mount_that_cannot_be_unmounted_is_told_of() {
+    let printed = run(&format!(
+        "{}{BEGIN}{}",
+        r#"
+        mkdir bin
+        helper=$(command -v fusermount3)
+        printf '#!/bin/sh\ncase "$*" in -u*) exit 1;; esac\nexec %s "$@"\n' "$helper" >bin/fusermount3
+        chmod 755 bin/fusermount3
+        PATH=$PWD/bin:$PATH
+        "#,
+        r#"
+        for command in "unmount w" lock; do
+            code=0
+            "$walletfs" $command 2>said || code=$?
+            echo "$code: $(sed "s|$PWD/||g" said)"
+            mounted
+            cat w/d/a/pwd 2>&1 | sed 's/.*: //'
+            mv bin/fusermount3 bin/fusermount3.off
+            "$walletfs" unmount w
+            mounted
+            mv bin/fusermount3.off bin/fusermount3
+            "$walletfs" mount --timeout 0 w
+            cat w/d/a/pwd
+        done
+        mv bin/fusermount3 bin/fusermount3.off
+        "$walletfs" unmount w
+        "#
+    ));
+    let told = "12: walletfs: w is locked and its keys are wiped, but it stays mounted, dead: \
+                fusermount3 refuses: see why by `fusermount3 -u -z w`\n\
+                mounted\nTransport endpoint is not connected\nsecret\n";
+    assert_eq!(printed, told.repeat(2));
+}

@@ -17,7 +17,7 @@ fn named() -> Vec<String> {
         .collect()
 }
 
-fn page() -> Page {
+pub(crate) fn page() -> Page {
     let mut pages = Page::all().into_iter();
     let page = pages.find(|page| page.path.ends_with("walletfs-development.7.md"));
     page.expect("the page is there")
@@ -31,9 +31,8 @@ fn every_dependency_is_justified() {
     let listed = page.column("crate");
     let quoted: Vec<String> = named.iter().map(|name| format!("`{name}`")).collect();
     assert_eq!(listed, quoted, "the table and Cargo.toml differ");
-    for line in page.prose().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-        assert!(cells.len() == 3 && !cells.contains(&""), "{line}");
+    for cells in page.rows("crate") {
+        assert!(cells.len() == 3 && !cells.contains(&""), "{cells:?}");
     }
 }
 
@@ -43,5 +42,9 @@ fn every_fuzz_target_is_listed() {
     let names = seeds.map(|entry| entry.expect("it can be listed").file_name());
     let mut targets: Vec<_> = names.map(|name| format!("`{}`", name.display())).collect();
     targets.sort();
-    assert_eq!(page().column("target"), targets);
+    let page = page();
+    assert_eq!(page.column("target"), targets);
+    for cells in page.rows("target") {
+        assert!(cells.len() == 3 && !cells.contains(&""), "{cells:?}");
+    }
 }

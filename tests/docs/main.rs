@@ -12,6 +12,7 @@ mod pictures;
 mod policy;
 mod security;
 mod semantics;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 mod tests;

@@ -126,3 +126,31 @@ fn every_file_of_the_debian_package_has_a_maker() {
         }
     }
 }
+
+/// `scripts/test` has shellcheck look at each script of the shell's, and a release has what each
+/// script of packaging builds.
+#[test]
+fn every_script_is_checked() {
+    let checks = text("scripts/test").replace("\\\n", " ");
+    let line = checks.lines().find(|line| line.starts_with("shellcheck "));
+    let expanded = format!("printf '%s\\n' {}", line.expect("it runs shellcheck"));
+    let checked = succeeds("bash", &["-euc", &expanded]);
+    let mut scripts = 0;
+    for dir in ["scripts", "scripts/packaging", ".ci"] {
+        for entry in fs::read_dir(root().join(dir)).expect("it can be listed") {
+            let path = entry.expect("it can be listed").path();
+            let name = format!("{dir}/{}", path.file_name().expect("it has one").display());
+            let shell = path.is_file() && text(&name).starts_with("#!/usr/bin/env bash\n");
+            assert!(
+                !shell || checked.lines().any(|line| line == name),
+                "scripts/test does not look at {name}"
+            );
+            scripts += usize::from(shell);
+        }
+    }
+    assert!(scripts > 10, "{scripts}");
+    let release = text("scripts/release");
+    for maker in ["deb", "static"] {
+        assert!(release.contains(&format!("scripts/packaging/{maker}")));
+    }
+}

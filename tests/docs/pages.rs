@@ -68,19 +68,29 @@ impl Page {
             .collect()
     }
 
-    /// The first cells of the rows of tables whose first column is headed so.
-    pub(crate) fn column(&self, heading: &str) -> Vec<&str> {
+    /// The rows of tables whose first column is headed so, each cell by itself.
+    pub(crate) fn rows(&self, heading: &str) -> Vec<Vec<&str>> {
         let mut rows = Vec::new();
         let mut within = false;
         for line in self.prose() {
-            match line.split('|').nth(1).map(str::trim) {
-                Some(cell) if cell == heading => within = true,
+            let inner = line
+                .strip_prefix('|')
+                .and_then(|line| line.strip_suffix('|'));
+            let cells: Vec<_> =
+                inner.map_or(Vec::new(), |row| row.split('|').map(str::trim).collect());
+            match cells.first() {
+                Some(cell) if *cell == heading => within = true,
                 Some(cell) if cell.starts_with("---") => {}
-                Some(cell) if within => rows.push(cell),
+                Some(_) if within => rows.push(cells),
                 _ => within = false,
             }
         }
         rows
+    }
+
+    /// The first cells of these rows.
+    pub(crate) fn column(&self, heading: &str) -> Vec<&str> {
+        self.rows(heading).iter().map(|cells| cells[0]).collect()
     }
 
     /// The targets of links into the repository, relative to it.

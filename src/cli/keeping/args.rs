@@ -1,11 +1,10 @@
 //! The options of the commands that keep a wallet.
 
-use crate::cli::args::{Device, Memorable, commit_limit};
+use crate::cli::args::{Device, Memorable, Settings};
 use crate::cli::config::{Config, StoreKind};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Failure;
 use crate::cli::paths::Places;
-use crate::told;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -75,30 +74,16 @@ pub struct Migrate {
     pub memorable: Memorable,
 }
 
-/// Where a wallet goes.
+/// Where a wallet goes. Its settings are a store's that is named.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("settings").args(Settings::ALL).multiple(true).requires("store"))]
 pub struct Place {
     /// Where the wallet is to be kept
     #[arg(long, value_enum, value_name = "STORE")]
     pub store: Option<StoreKind>,
-    /// The file of a local store [default: WALLET.sqlite in the data directory]
-    #[arg(long, value_name = "FILE", requires = "store")]
-    pub path: Option<PathBuf>,
-    /// The DynamoDB table, which wallets share [default: walletfs]
-    #[arg(long, value_name = "T", requires = "store")]
-    pub table: Option<String>,
-    /// The profile of AWS credentials [default: AWS's own rules]
-    #[arg(long, value_name = "P", requires = "store")]
-    pub profile: Option<String>,
-    /// The AWS region [default: AWS's own rules]
-    #[arg(long, value_name = "R", requires = "store")]
-    pub region: Option<String>,
-    /// A DynamoDB engine other than AWS's
-    #[arg(long, value_name = "URL", requires = "store")]
-    pub endpoint_url: Option<String>,
-    /// The most changes that the engine takes in one commit, if fewer than 100
-    #[arg(long, value_name = "N", requires = "store", value_parser = commit_limit)]
-    pub commit_limit: Option<usize>,
+    /// Where exactly.
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 impl Place {
@@ -111,31 +96,21 @@ impl Place {
         places: &Places,
         wallet: &str,
     ) -> Result<Config, Failure> {
-        let before = match of.store == kind {
-            true => of.clone(),
-            false => Config::new(kind),
+        let mut config = match of.store == kind {
+            true => of,
+            false => Config {
+                store: kind,
+                path: None,
+                table: None,
+                profile: None,
+                region: None,
+                endpoint_url: None,
+                commit_limit: None,
+                ..of
+            },
         };
-        let mut config = Config {
-            store: kind,
-            path: self.path.or(before.path),
-            table: self.table.or(before.table),
-            profile: self.profile.or(before.profile),
-            region: self.region.or(before.region),
-            endpoint_url: self.endpoint_url.or(before.endpoint_url),
-            commit_limit: self.commit_limit.or(before.commit_limit),
-            ..of
-        };
-        if kind == StoreKind::Local {
-            // Said in full, so that another environment finds the same file.
-            let path = config.local_file(places, wallet);
-            let whole = std::path::absolute(&path).map_err(|error| {
-                Failure::new(
-                    Exit::Usage,
-                    format!("{}: {}", path.display(), told::system(&error)),
-                )
-            })?;
-            config.path = Some(whole);
-        }
+        self.settings.set(&mut config);
+        config.fix_file(places, wallet)?;
         Ok(config)
     }
 }
