@@ -67,7 +67,7 @@ pub struct HeadMeta {
     pub kdf: KdfParams,
     /// The ways in: 1 to [`MAX_SLOTS`].
     pub slots: Vec<Slot>,
-    /// Whether there may be secrets that are marked as removed: the feature [`TRASH`].
+    /// Whether there may be secrets that are marked as removed: the feature `trash`.
     pub trash: bool,
     /// Keys of later versions.
     pub unknown: Unknown,
