@@ -12,7 +12,6 @@ use super::setup::{Setup, Steps};
 use super::{device, policy, prompt, questions, store, threads};
 use crate::session::harden::Hardening;
 use crate::store::{AccessKey, Store, StoreError};
-use crate::told;
 use crate::wallet::{Options, Wallet, WalletError};
 use std::sync::Arc;
 use time::OffsetDateTime;
