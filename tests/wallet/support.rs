@@ -239,6 +239,9 @@ pub(crate) fn forge(
         *d ^= t;
     }
     data.count += 1;
+    if let Id::Secret(raw) = id {
+        data.recent = data.recent.followed(version, Some(vec![raw]));
+    }
     let item = Item {
         id,
         version,
