@@ -80,6 +80,11 @@ pub(super) fn warm_read(bench: &Bench) -> Result<Vec<Outcome>, Trouble> {
     free.within(0.7, OURS, "gocryptfs")?;
     free.within(1.0, OURS, "securefs")?;
     free.within(1.0, OURS, "cryfs")?;
+    free.note(
+        "A wake-up that crosses processors costs more than the call itself. Which calls have one is \
+         the scheduler's choice, made anew for each mount and kept for a while: the two tables that \
+         follow leave it none.",
+    );
 
     // Where the scheduler puts the two sides decides half of the time, and it keeps to what it chose:
     // so all are measured in both places, too.
