@@ -33,7 +33,8 @@ local function measure(simple)
     for _, row in ipairs(rows) do
         for at, cell in ipairs(row) do
             local column = columns[at] or { word = 0, cell = 0, all = 0 }
-            local text = pandoc.utils.stringify(cell)
+            -- A number is not broken at its point.
+            local text = pandoc.utils.stringify(cell):gsub("(%d)%.(%d)", "%1,%2")
             for word in text:gmatch("[^%s/=_.:-]+") do
                 column.word = math.max(column.word, utf8.len(word) + 1)
             end
