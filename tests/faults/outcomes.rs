@@ -184,13 +184,16 @@ except OSError as e: print(e.errno, time.time() - begin)"
     }
 }
 
-/// Does what is no more than one call. A wrong value is a failure of its own kind: errno 0.
-pub(crate) fn call(operation: Operation, mount: &Mount<'_>) -> Outcome {
+/// Does what is no more than one call, and gives what it opened, which is still open. A wrong value is a
+/// failure of its own kind: errno 0.
+pub(crate) fn call(operation: Operation, mount: &Mount<'_>) -> (Outcome, Option<fs::File>) {
     let path = |path: &str| mount.path(DOMAIN).join(path);
     let right = |right: bool| match right {
         true => Ok(()),
         false => Err(io::Error::from_raw_os_error(0)),
     };
+    let mut open = None;
+    let mut keep = |file| open = Some(file);
     let begin = Instant::now();
     let result = match operation {
         WarmRead => {
@@ -205,23 +208,24 @@ pub(crate) fn call(operation: Operation, mount: &Mount<'_>) -> Outcome {
         OpenToWrite => fs::File::options()
             .write(true)
             .open(path("savings/token"))
-            .map(drop),
+            .map(&mut keep),
         Create => fs::File::options()
             .write(true)
             .create_new(true)
             .open(path("savings/new"))
-            .map(drop),
+            .map(&mut keep),
         Rename => fs::rename(path("savings/second"), path("current/renamed")),
         Unlink => fs::remove_file(path("savings/second")),
         Mkdir => fs::create_dir(path("fresh")),
         Rmdir => fs::remove_dir(path("vacant")),
         Mount | ColdRead | WriteClose | Unmount => unreachable!("more than one call"),
     };
-    Outcome {
+    let outcome = Outcome {
         operation,
         result: result.map_err(|e| e.raw_os_error().unwrap_or(-1)),
         took: begin.elapsed(),
-    }
+    };
+    (outcome, open)
 }
 
 /// Whether the store shows what an operation does, as opposed to what was there before. Anything
