@@ -7,40 +7,65 @@
 //! Secrets that were removed have an index of their own, in which many may bear one name: the newest
 //! has it, and each other is shown with the time of its removal behind it, to the nanosecond where it
 //! shares the second, and its id where it shares that. Each is found by such names, however it is
-//! shown: so whoever goes through a list of names finds all of them, although removing one gives its
-//! name to another.
+//! shown ([`called`]): so whoever goes through a list of names finds all of them, although removing one
+//! gives its name to another.
 
 use super::name;
 use super::utc::{utc, utc_exact};
 use crate::store::Id;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::iter;
 use std::sync::Arc;
 
 /// Domain, then access as shown, then id.
-type Names = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Id>>;
-
-/// An index.
 #[derive(Clone, Default)]
-pub(super) struct Index {
-    shown: Names,
-    /// Names by which secrets are found that are shown by others.
-    also: Names,
+pub(super) struct Index(BTreeMap<Arc<str>, BTreeMap<Arc<str>, Id>>);
+
+/// The names that a secret which was removed is shown by where others have its own, the shorter ones
+/// first. Someone may have called a secret by any of them.
+fn removed_names(access: &str, removed_ns: i64, id: Id) -> impl Iterator<Item = Arc<str>> {
+    let exact = format!("~{}", utc_exact(removed_ns));
+    let short = iter::once_with(move || format!("~{}", utc(removed_ns)));
+    let longer = (0..).map(move |times| format!("{exact}{}", format!("-{id}").repeat(times)));
+    let named = |suffix: String| name::with_suffix(access, &suffix).into();
+    short.chain(longer).map(named)
 }
+
+/// Which of these secrets that were removed, (access, time of the removal, id) each, has `name` among
+/// those that it may be shown by: the one that was removed first.
+pub(super) fn called<'a>(
+    name: &str,
+    secrets: impl Iterator<Item = (&'a Arc<str>, i64, Id)>,
+) -> Option<Id> {
+    if !name.contains('~') {
+        return None;
+    }
+    let is_called = |(access, removed_ns, id): &(&Arc<str>, i64, Id)| {
+        let mut names = removed_names(access, *removed_ns, *id).take(CALLED);
+        names.any(|other| *other == *name)
+    };
+    let secrets = secrets.filter(is_called);
+    let first = secrets.min_by_key(|(_, removed_ns, id)| (*removed_ns, *id));
+    first.map(|(.., id)| id)
+}
+
+/// How many of its names a secret that was removed is found by: by the second, by the nanosecond, and
+/// with its id.
+const CALLED: usize = 3;
 
 impl Index {
     pub(super) fn domains(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.shown.keys()
+        self.0.keys()
     }
 
     pub(super) fn secrets(&self, domain: &str) -> impl Iterator<Item = (&Arc<str>, Id)> {
-        let domain = self.shown.get(domain).into_iter().flatten();
+        let domain = self.0.get(domain).into_iter().flatten();
         domain.map(|(shown, id)| (shown, *id))
     }
 
     pub(super) fn find(&self, domain: &str, shown: &str) -> Option<Id> {
-        let by = |names: &Names| names.get(domain)?.get(shown).copied();
-        by(&self.shown).or_else(|| by(&self.also))
+        self.0.get(domain)?.get(shown).copied()
     }
 
     /// Replaces a domain by these secrets, (access, id) each, and gives the name of each that is
@@ -87,44 +112,25 @@ impl Index {
         secrets.sort_by_key(|(_, removed_ns, id)| (*removed_ns, *id));
         let named = secrets.iter().map(|(access, _, id)| (access.clone(), *id));
         let mut shown: BTreeMap<Arc<str>, Id> = named.collect();
-        let mut also = BTreeMap::new();
         let mut renamed = Vec::new();
         for (access, removed_ns, id) in secrets {
-            let name = |suffix: &str| -> Arc<str> { name::with_suffix(&access, suffix).into() };
-            let exact = format!("~{}", utc_exact(removed_ns));
-            let mut names = vec![
-                name(&format!("~{}", utc(removed_ns))),
-                name(&exact),
-                name(&format!("{exact}-{id}")),
-            ];
             if shown.get(&access) != Some(&id) {
-                // Someone may have called a secret by the very last of them.
-                while names.iter().all(|name| shown.contains_key(name)) {
-                    names.push(name(&format!(
-                        "{exact}{}",
-                        format!("-{id}").repeat(names.len())
-                    )));
-                }
-                let free = names.iter().find(|name| !shown.contains_key(*name));
-                let free = Arc::clone(free.expect("there is one now"));
-                shown.insert(Arc::clone(&free), id);
+                let mut names = removed_names(&access, removed_ns, id);
+                let free = names.find(|name| !shown.contains_key(name));
+                let free = free.expect("there is always a longer one");
+                shown.insert(free.clone(), id);
                 renamed.push((id, free));
             }
-            for name in names {
-                also.entry(name).or_insert(id);
-            }
         }
-        self.also.insert(domain.clone(), also);
         self.put(domain, shown);
         renamed
     }
 
     fn put(&mut self, domain: &Arc<str>, shown: BTreeMap<Arc<str>, Id>) {
         if shown.is_empty() {
-            self.shown.remove(domain);
-            self.also.remove(domain);
+            self.0.remove(domain);
         } else {
-            self.shown.insert(domain.clone(), shown);
+            self.0.insert(domain.clone(), shown);
         }
     }
 }
@@ -193,6 +199,10 @@ mod tests {
             // Someone called a secret by the very name.
             ("a~1970-01-01T000000Z".into(), 7, id(1)),
         ];
+        let find = |index: &Index, secrets: &[(Arc<str>, i64, Id)], name: &str| {
+            let known = secrets.iter().map(|(access, ns, id)| (access, *ns, *id));
+            index.find("d", name).or_else(|| called(name, known))
+        };
         let renamed = index.set_removed(&"d".into(), secrets.clone());
         assert_eq!(
             shown(&index),
@@ -204,23 +214,26 @@ mod tests {
             ]
         );
         assert_eq!(renamed.len(), 2);
-        assert_eq!(index.find("d", "a~1970-01-02T000000Z"), Some(id(9)));
+        assert_eq!(find(&index, &secrets, "a~1970-01-02T000000Z"), Some(id(9)));
         secrets.push(("a".into(), 2 * 86_400 * second, id(2)));
-        index.set_removed(&"d".into(), secrets);
-        assert_eq!(index.find("d", "a"), Some(id(2)));
-        assert_eq!(index.find("d", "a~1970-01-02T000000Z"), Some(id(9)));
-        assert_eq!(index.find("d", "a~1970-01-03T000000Z"), Some(id(2)));
+        index.set_removed(&"d".into(), secrets.clone());
+        assert_eq!(find(&index, &secrets, "a"), Some(id(2)));
+        assert_eq!(find(&index, &secrets, "a~1970-01-02T000000Z"), Some(id(9)));
+        assert_eq!(find(&index, &secrets, "a~1970-01-03T000000Z"), Some(id(2)));
+        assert_eq!(find(&index, &secrets, "a~1970-01-04T000000Z"), None);
         assert_eq!(
             index.find("d", "a~1970-01-01T000000.000000001Z"),
             Some(id(4))
         );
         // Each is found by the names of before as the others go, one by one.
         let mut left = vec![(0, id(1)), (1, id(2)), (1, id(3)), (2, id(4)), (3, id(5))];
-        let of = |left: &[(i64, Id)]| left.iter().map(|(ns, id)| ("b".into(), *ns, *id)).collect();
+        let of = |left: &[(i64, Id)]| -> Vec<(Arc<str>, i64, Id)> {
+            left.iter().map(|(ns, id)| ("b".into(), *ns, *id)).collect()
+        };
         index.set_removed(&"d".into(), of(&left));
         let names = shown(&index);
         for (name, id) in names {
-            assert_eq!(index.find("d", &name), Some(id), "{name}");
+            assert_eq!(find(&index, &of(&left), &name), Some(id), "{name}");
             left.retain(|(_, left)| *left != id);
             index.set_removed(&"d".into(), of(&left));
         }

@@ -358,6 +358,24 @@ impl Ground<'_> {
         Write::Create { id, meta, data }
     }
 
+    /// What must be removed for the secret `id` to be shown under a name: nothing, or `replace`.
+    pub(super) fn freed(
+        &self,
+        id: Id,
+        domain: &str,
+        access: &str,
+        replace: Option<Id>,
+    ) -> Result<Option<Write>, WalletError> {
+        match self.snapshot.index().find(domain, access) {
+            // It may bear the name and be shown as a duplicate, or take for its own the name that it
+            // is shown under as one.
+            Some(holder) if holder == id => Ok(None),
+            Some(holder) if replace == Some(holder) => self.remove(holder).map(Some),
+            Some(_) => Err(WalletError::Exists),
+            None => Ok(None),
+        }
+    }
+
     fn rename(
         &self,
         id: Id,
@@ -367,15 +385,10 @@ impl Ground<'_> {
     ) -> Result<Vec<Write>, WalletError> {
         let mut draft = self.draft(id)?;
         let bears_it = draft.meta.domain == *domain && draft.meta.access == *access;
-        let mut writes = Vec::new();
-        match self.snapshot.index().find(domain, access) {
-            // It may bear the name and be shown as a duplicate, or take for its own the name that it
-            // is shown under as one.
-            Some(holder) if holder == id => {}
-            Some(holder) if replace == Some(holder) => writes.push(self.remove(holder)?),
-            Some(_) => return Err(WalletError::Exists),
-            None => {}
-        }
+        let mut writes: Vec<Write> = self
+            .freed(id, domain, access, replace)?
+            .into_iter()
+            .collect();
         if !bears_it {
             draft.meta.domain = domain.clone();
             draft.meta.access = access.clone();

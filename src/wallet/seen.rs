@@ -5,7 +5,7 @@
 //! by an atomic rename and raised in its place, by one write within one sector: a kill leaves the old
 //! or the new, and so does a power cut. It is not waited for until the disk has it ([`Seen::sync`]), as
 //! a commit is not acknowledged by it: what a power cut can take is that some heads of the last second
-//! were seen. It knows nothing of stores: that the head it is given authenticates is the caller's
+//! (of a process that ended within it: of the time until the system writes files by itself) were seen. It knows nothing of stores: that the head it is given authenticates is the caller's
 //! word.
 
 use super::WalletError;

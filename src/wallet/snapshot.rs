@@ -3,7 +3,7 @@
 
 use super::WalletError;
 use super::head::Head;
-use super::index::Index;
+use super::index::{self, Index};
 use super::opening::{Opened, Opener};
 use super::record::Meta;
 use super::view::Secret;
@@ -66,6 +66,17 @@ impl Snapshot {
     /// The names of secrets that were removed.
     pub(super) fn trash(&self) -> &Index {
         &self.trash
+    }
+
+    /// The secret that was removed and is shown under this name, or may be as others come and go.
+    pub(super) fn find_removed(&self, domain: &str, name: &str) -> Option<Id> {
+        let known = |(_, id)| {
+            let meta = &self.item(id)?.meta;
+            Some((&meta.access, meta.removed_ns?, id))
+        };
+        let trash = &self.trash;
+        let other = || index::called(name, trash.secrets(domain).filter_map(known));
+        trash.find(domain, name).or_else(other)
     }
 
     /// The secrets that were removed, by the time of that.

@@ -133,17 +133,11 @@ impl Ground<'_> {
         replace: Option<Id>,
     ) -> Result<Vec<Write>, WalletError> {
         let mut draft = self.draft_of(self.removed(id)?)?;
-        let mut writes = Vec::new();
-        match self.snapshot.index().find(domain, access) {
-            Some(holder) if replace == Some(holder) => writes.push(self.remove(holder)?),
-            Some(_) => return Err(WalletError::Exists),
-            None => {}
-        }
+        let freed = self.freed(id, domain, access, replace)?;
         draft.bring_back(self)?;
         draft.meta.removed_ns = None;
         draft.meta.domain = domain.clone();
         draft.meta.access = access.clone();
-        writes.push(draft.into_write());
-        Ok(writes)
+        Ok(freed.into_iter().chain([draft.into_write()]).collect())
     }
 }

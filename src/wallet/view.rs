@@ -60,7 +60,7 @@ impl View<'_> {
 
     /// The secret that was removed and is shown under this name.
     pub fn find_removed(&self, domain: &str, shown: &str) -> Option<Id> {
-        self.0.snapshot.trash().find(domain, shown)
+        self.0.snapshot.find_removed(domain, shown)
     }
 
     /// What is known of a secret that was removed and is kept.
